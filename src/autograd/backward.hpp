@@ -1,0 +1,42 @@
+// One backward pass over the tape.
+#pragma once
+
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "autograd/node.hpp"
+
+namespace eddy::inline v0_1 {
+
+class Backward {
+ public:
+  // Gradients go to these leaves: added to into[i] when that is defined, else collected.
+  Backward(std::span<const Tensor> leaves, std::span<Tensor> into);
+
+  // Walks from root down. Called again from inside by a checkpoint, for its own piece of tape.
+  void run(const Tensor& root, const Tensor& seed);
+
+  // Also collects the gradients of these leaves: the inputs of a checkpoint.
+  void add_leaves(std::span<const Tensor> leaves);
+  // What was collected for a leaf, and forgets it; empty when nothing flowed there.
+  Tensor take(const Tensor& leaf);
+
+ private:
+  using Order = std::vector<OperationNode*>;
+  struct Sink {
+    Tensor into;       // memory of the caller, or empty
+    Tensor collected;
+  };
+
+  bool wanted(const Node* node) const;
+  Order order_from(OperationNode* root);
+  void step(OperationNode& node, const Tensor& gradient);
+  void deliver(Node* parent, Tensor gradient);
+
+  std::unordered_map<const Node*, Sink> sinks_;
+  std::unordered_map<const Node*, Tensor> pending_;
+  std::unordered_map<const OperationNode*, bool> needed_;
+};
+
+}  // namespace eddy::inline v0_1
