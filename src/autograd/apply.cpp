@@ -3,7 +3,6 @@
 
 #include "autograd/node.hpp"
 #include "autograd/scope.hpp"
-#include "base/memory_pool.hpp"
 #include "eddy/error.hpp"
 
 namespace eddy::inline v0_1 {

@@ -77,7 +77,7 @@ struct Call::State {
   std::uint64_t wanted = 0;
   bool remaking = false;
   std::uint64_t keeps = 0;
-  std::vector<Tensor> saved;
+  std::vector<Tensor> saved{};
 };
 
 // make()'s result, a form of the parameter's elements (packed for a kernel, say). Outside training it is kept while the
