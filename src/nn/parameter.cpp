@@ -1,0 +1,124 @@
+// Named parameters in one arena.
+#include <algorithm>
+#include <cstring>
+#include <unordered_set>
+
+#include "autograd/node.hpp"
+#include "eddy/error.hpp"
+#include "eddy/nn.hpp"
+#include "nn/initialise.hpp"
+#include "tensor/storage.hpp"
+
+namespace eddy::inline v0_1 {
+
+struct Parameter::State {
+  std::string name;
+  Shape shape;
+  Initializer initializer;
+  Tensor value;
+  bool trainable = true;
+};
+
+struct ParameterTree::State {
+  Initialisation style;
+  std::vector<Parameter> parameters;
+  std::unordered_set<std::string> names;
+  std::shared_ptr<Storage> arena;
+};
+
+namespace {
+
+constexpr std::int64_t kAlignment = 16;  // floats in 64 bytes
+
+std::int64_t aligned(std::int64_t elements) { return (elements + kAlignment - 1) / kAlignment * kAlignment; }
+
+}  // namespace
+
+const std::string& Parameter::name() const { return state_->name; }
+const Shape& Parameter::shape() const { return state_->shape; }
+
+const Tensor& Parameter::value() const {
+  if (!state_->value.defined()) throw Error("parameter " + name() + ": its tree is not allocated yet");
+  return state_->value;
+}
+
+std::span<float> Parameter::write() const {
+  Tensor handle = value();
+  return handle.mutable_values();
+}
+
+std::uint64_t Parameter::version() const { return leaf_of(value())->version.load(); }
+
+bool Parameter::trainable() const { return state_->trainable; }
+
+void Parameter::set_trainable(bool trainable) const {
+  state_->trainable = trainable;
+  if (state_->value.defined()) leaf_of(state_->value)->trainable = trainable;
+}
+
+ParameterTree::ParameterTree(Initialisation style) : state_(std::make_shared<State>()) { state_->style = style; }
+
+ParameterTree ParameterTree::in(const std::string& name) const {
+  ParameterTree tree = *this;
+  tree.prefix_ += name + ".";
+  return tree;
+}
+
+Initialisation ParameterTree::style() const { return state_->style; }
+
+Parameter ParameterTree::add(const std::string& name, const Shape& shape, Initializer initializer) const {
+  if (allocated()) throw Error("parameter " + prefix_ + name + ": the tree is allocated, nothing can be added");
+  if (!state_->names.insert(prefix_ + name).second) {
+    throw Error("parameter " + prefix_ + name + ": the name exists already");
+  }
+  Parameter parameter;
+  parameter.state_ = std::make_shared<Parameter::State>();
+  parameter.state_->name = prefix_ + name;
+  parameter.state_->shape = shape;
+  parameter.state_->initializer = initializer;
+  state_->parameters.push_back(parameter);
+  return parameter;
+}
+
+const std::vector<Parameter>& ParameterTree::parameters() const { return state_->parameters; }
+
+std::int64_t ParameterTree::elements() const {
+  std::int64_t total = 0;
+  for (const Parameter& parameter : state_->parameters) total += parameter.shape().elements();
+  return total;
+}
+
+bool ParameterTree::allocated() const { return state_->arena != nullptr; }
+
+void ParameterTree::allocate(const Context& context) const {
+  if (allocated()) throw Error("ParameterTree::allocate: the tree is allocated already");
+  std::int64_t total = 0;
+  for (const Parameter& parameter : state_->parameters) total += aligned(parameter.shape().elements());
+  auto arena = std::make_shared<Storage>(context, static_cast<std::size_t>(total) * sizeof(float));
+  if (total > 0) std::memset(arena->data, 0, arena->bytes);
+  arena->parameter = true;
+  std::int64_t offset = 0;
+  for (const Parameter& parameter : state_->parameters) {
+    Parameter::State& state = *parameter.state_;
+    state.value = Tensor::Access::make(arena, offset, state.shape, DType::f32).variable();
+    leaf_of(state.value)->trainable = state.trainable;
+    offset += aligned(state.shape.elements());
+  }
+  state_->arena = std::move(arena);
+}
+
+void ParameterTree::initialise(std::uint64_t seed) const {
+  for (const Parameter& parameter : state_->parameters) {
+    fill(parameter.write(), parameter.state_->initializer, seed, parameter.name());
+  }
+}
+
+void ParameterTree::copy_from(const ParameterTree& other) const {
+  const auto& source = other.parameters();
+  const auto& target = parameters();
+  const auto same = [](const Parameter& a, const Parameter& b) { return a.name() == b.name() && a.shape() == b.shape(); };
+  if (!std::ranges::equal(source, target, same)) throw Error("ParameterTree::copy_from: the trees differ");
+  for (std::size_t i = 0; i < target.size(); ++i) std::ranges::copy(source[i].value().values(), target[i].write().begin());
+}
+
+}  // namespace eddy::inline v0_1
