@@ -50,6 +50,7 @@ struct UNetConfig {
 };
 
 struct ModelOptions {
+  bool initialise = true;  // false: zeros, for a model that a file will fill
   std::uint64_t seed = 0;
   Initialisation initialisation = Initialisation::paper;
   Context context;
@@ -64,7 +65,9 @@ class EDDY_API UNet {
   // x: (N, H, W, in_channels), t: (N), (1) or scalar; class_labels: i64 (N) or (1), or with class_embed_type f32 (N)
   // (timestep), (N, time embedding) (identity) -> (N, H, W, out_channels). Throws Error for names it does not know.
   Tensor operator()(const Tensor& x, const Tensor& t, const Condition& condition = {}) const;
-  operator Network() const { return [unet = *this](const Tensor& x, const Tensor& t, const Condition& c) { return unet(x, t, c); }; }
+  operator Network() const {
+    return [unet = *this](const Tensor& x, const Tensor& t, const Condition& c) { return unet(x, t, c); };
+  }
 
   const UNetConfig& config() const;
   const ParameterTree& tree() const;

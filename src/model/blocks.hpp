@@ -1,0 +1,87 @@
+// The blocks of the U-Net, as in diffusers: residual block, attention, resampling, time embedding.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "eddy/model.hpp"
+#include "eddy/nn.hpp"
+
+namespace eddy::inline v0_1 {
+
+struct Size {
+  std::int64_t height, width;
+};
+
+// linear_1, activation, linear_2.
+struct TimestepEmbedding {
+  Linear linear_1, linear_2;
+  Activation activation = Activation::silu;
+  TimestepEmbedding() = default;
+  TimestepEmbedding(const ParameterTree& tree, std::int64_t in, std::int64_t out, Activation activation);
+  Tensor operator()(const Tensor& x) const;
+};
+
+// What residual blocks of one network share.
+struct BlockOptions {
+  std::int64_t time_channels = 0;
+  int groups = 32;
+  double eps = 1e-5;
+  Activation activation = Activation::silu;
+  TimeScaleShift time_norm = TimeScaleShift::add;
+  double dropout = 0;
+  double output_scale = 1;
+};
+
+enum class Resize { none, down, up };
+
+// norm1, activation, [resize], conv1, + time, norm2, activation, dropout, conv2, + shortcut.
+class ResnetBlock {
+ public:
+  ResnetBlock() = default;
+  ResnetBlock(const ParameterTree& tree, std::int64_t in, std::int64_t out, const BlockOptions& options,
+              Resize resize = Resize::none);
+  // skip: joined to x along the channels, may be empty. time: activated embedding (N, time_channels).
+  // up_to: the size that a block with Resize::up goes to.
+  Tensor operator()(const Tensor& x, const Tensor& skip, const Tensor& time, std::optional<Size> up_to = {}) const;
+
+ private:
+  Tensor normed(const GroupNorm& norm, const Tensor& x, const Tensor& x2 = {}, const Tensor& scale = {},
+                const Tensor& shift = {}) const;
+  Tensor resized(const Tensor& x, std::optional<Size> up_to) const;
+
+  BlockOptions options_;
+  Resize resize_ = Resize::none;
+  std::int64_t out_ = 0;
+  std::string dropout_path_;
+  GroupNorm norm1_, norm2_;
+  Conv2d conv1_, conv2_, shortcut_;
+  Linear time_;
+  bool has_shortcut_ = false;
+};
+
+struct AttentionBlockOptions {
+  std::int64_t head_channels = 8;
+  int groups = 32;  // 0: no norm
+  double eps = 1e-5;
+  double output_scale = 1;
+};
+
+// Self-attention over the pixels: group_norm, to_q, to_k, to_v, to_out.0, + x.
+class AttentionBlock {
+ public:
+  AttentionBlock() = default;
+  AttentionBlock(const ParameterTree& tree, std::int64_t channels, const AttentionBlockOptions& options);
+  Tensor operator()(const Tensor& x) const;
+
+ private:
+  AttentionBlockOptions options_;
+  int heads_ = 1;
+  GroupNorm norm_;
+  Linear to_q_, to_k_, to_v_, to_out_;
+};
+
+// A 3x3 convolution of stride 2; padding 0 pads one row below and one column to the right.
+Conv2d downsample_conv(const ParameterTree& tree, std::int64_t channels, int padding);
+
+}  // namespace eddy::inline v0_1
