@@ -98,7 +98,6 @@ class EDDY_API Context {
   struct State;
 
  private:
-  explicit Context(std::shared_ptr<State> state) noexcept;
   std::shared_ptr<State> state_;
 };
 

@@ -1,0 +1,143 @@
+// Contexts: threads, memory and kernels, and the default one.
+#include "eddy/context.hpp"
+
+#include <cstdlib>
+#include <mutex>
+#include <optional>
+
+#include "base/cpu.hpp"
+#include "base/memory_pool.hpp"
+#include "base/threads.hpp"
+#include "eddy/error.hpp"
+#include "kernels/table.hpp"
+
+namespace eddy::inline v0_1 {
+
+struct Context::State {
+  Isa isa;
+  const KernelTable* kernels;
+  std::shared_ptr<Threads> threads;
+  MemoryPool pool;
+  LogCallback log;
+  TraceCallback trace;
+
+  State(Isa chosen, const ContextOptions& options, std::shared_ptr<Threads> t)
+      : isa(chosen),
+        kernels(kernel_table(chosen)),
+        threads(std::move(t)),
+        pool(options.memory_limit),
+        log(options.log),
+        trace(options.trace) {}
+};
+
+namespace {
+
+constexpr Isa kSets[] = {Isa::avx512, Isa::avx2, Isa::neon, Isa::baseline};  // widest first
+
+Isa isa_named(const std::string& text) {
+  for (const Isa isa : kSets) {
+    if (text == name(isa)) return isa;
+  }
+  throw Error("EDDY_ISA: must be baseline, avx2, avx512 or neon, got '" + text + "'");
+}
+
+Isa choose(Isa asked) {
+  if (asked == Isa::best) {
+    const char* text = std::getenv("EDDY_ISA");
+    if (text != nullptr && *text != '\0') asked = isa_named(text);
+  }
+  if (asked == Isa::best) {
+    for (const Isa isa : kSets) {
+      if (available(isa)) return isa;
+    }
+  }
+  if (!available(asked)) {
+    throw Error(std::string("Context: the instruction set ") + name(asked) + " is not in this " +
+                (cpu_has(asked) ? "build" : "CPU"));
+  }
+  return asked;
+}
+
+int thread_count(int asked) {
+  constexpr int kMost = 1024;
+  if (asked < 0 || asked > kMost) {
+    throw Error("Context: threads must be in 0 to " + std::to_string(kMost) + ", got " + std::to_string(asked));
+  }
+  if (asked > 0) return asked;
+  const char* text = std::getenv("EDDY_THREADS");
+  if (text == nullptr || *text == '\0') return usable_cpus();
+  char* end = nullptr;
+  const long number = std::strtol(text, &end, 10);
+  if (*end != '\0' || number < 1 || number > kMost) {
+    throw Error(std::string("EDDY_THREADS: must be a number from 1 to 1024, got '") + text + "'");
+  }
+  return static_cast<int>(number);
+}
+
+struct Default {
+  std::mutex mutex;
+  std::optional<Context> context;
+};
+
+Default& default_slot() {
+  static Default slot;
+  return slot;
+}
+
+Context default_context() {
+  Default& slot = default_slot();
+  const std::lock_guard lock(slot.mutex);
+  if (!slot.context) slot.context.emplace(ContextOptions{});
+  return *slot.context;
+}
+
+}  // namespace
+
+const char* name(Isa isa) noexcept {
+  switch (isa) {
+    case Isa::best:
+      return "best";
+    case Isa::baseline:
+      return "baseline";
+    case Isa::avx2:
+      return "avx2";
+    case Isa::avx512:
+      return "avx512";
+    case Isa::neon:
+      return "neon";
+  }
+  return "?";
+}
+
+bool available(Isa isa) noexcept { return cpu_has(isa) && (isa == Isa::best || kernel_table(isa) != nullptr); }
+
+Context::Context() : Context(default_context()) {}
+
+Context::Context(const ContextOptions& options) {
+  const Isa isa = choose(options.isa);
+  std::shared_ptr<Threads> threads = options.pool;
+  if (!threads) threads = make_threads(thread_count(options.threads));
+  state_ = std::make_shared<State>(isa, options, std::move(threads));
+}
+
+void Context::set_default(const Context& context) {
+  Default& slot = default_slot();
+  const std::lock_guard lock(slot.mutex);
+  slot.context = context;
+}
+
+Isa Context::isa() const noexcept { return state_->isa; }
+int Context::slots() const noexcept { return state_->threads->slots(); }
+MemoryUse Context::memory() const { return state_->pool.use(); }
+void Context::release_unused_memory() const { state_->pool.release_unused(); }
+
+void Context::log(LogLevel level, const std::string& message) const {
+  if (state_->log) state_->log(level, message);
+}
+
+const TraceCallback& Context::trace() const noexcept { return state_->trace; }
+Threads& Context::threads() const noexcept { return *state_->threads; }
+MemoryPool& Context::pool() const noexcept { return state_->pool; }
+const KernelTable& Context::kernels() const noexcept { return *state_->kernels; }
+
+}  // namespace eddy::inline v0_1

@@ -1,0 +1,113 @@
+// Processor features and usable CPUs.
+#include "base/cpu.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <string>
+#include <thread>
+
+#if defined(__linux__)
+#include <sched.h>
+#endif
+#if defined(_MSC_VER) && defined(_M_X64)
+#include <immintrin.h>
+#include <intrin.h>
+#elif defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+namespace eddy::inline v0_1 {
+
+namespace {
+
+#if defined(__x86_64__) || defined(_M_X64)
+
+struct Leaf {
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+};
+
+Leaf cpuid(unsigned leaf, unsigned sub) noexcept {
+  Leaf r;
+#if defined(_MSC_VER)
+  int out[4];
+  __cpuidex(out, static_cast<int>(leaf), static_cast<int>(sub));
+  r = {static_cast<unsigned>(out[0]), static_cast<unsigned>(out[1]), static_cast<unsigned>(out[2]),
+       static_cast<unsigned>(out[3])};
+#else
+  __get_cpuid_count(leaf, sub, &r.eax, &r.ebx, &r.ecx, &r.edx);
+#endif
+  return r;
+}
+
+unsigned long long xgetbv() noexcept {
+#if defined(_MSC_VER)
+  return _xgetbv(0);
+#else
+  unsigned low, high;
+  __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return (static_cast<unsigned long long>(high) << 32) | low;
+#endif
+}
+
+bool x86_has(Isa isa) noexcept {
+  const Leaf basic = cpuid(1, 0);
+  const bool osxsave = basic.ecx >> 27 & 1;
+  if (!osxsave) return false;
+  const unsigned long long saved = xgetbv();
+  const Leaf extended = cpuid(7, 0);
+  const bool fma = basic.ecx >> 12 & 1, f16c = basic.ecx >> 29 & 1, avx2 = extended.ebx >> 5 & 1;
+  if ((saved & 0x6) != 0x6 || !fma || !f16c || !avx2) return false;
+  if (isa == Isa::avx2) return true;
+  const bool f = extended.ebx >> 16 & 1, dq = extended.ebx >> 17 & 1, bw = extended.ebx >> 30 & 1,
+             vl = extended.ebx >> 31 & 1;
+  return (saved & 0xe6) == 0xe6 && f && dq && bw && vl;
+}
+
+#endif
+
+int affinity_cpus() {
+#if defined(__linux__)
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof(set), &set) == 0) return CPU_COUNT(&set);
+#endif
+  return static_cast<int>(std::thread::hardware_concurrency());
+}
+
+// CPUs of the cgroup's quota, or a large number.
+double quota_cpus() {
+  double quota = 0, period = 0;
+  std::ifstream v2("/sys/fs/cgroup/cpu.max");
+  if (v2 >> quota >> period && period > 0) return quota / period;
+  std::ifstream v1_quota("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"), v1_period("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
+  if (v1_quota >> quota && v1_period >> period && quota > 0 && period > 0) return quota / period;
+  return 1e6;
+}
+
+}  // namespace
+
+bool cpu_has(Isa isa) noexcept {
+  switch (isa) {
+    case Isa::best:
+    case Isa::baseline:
+      return true;
+#if defined(__x86_64__) || defined(_M_X64)
+    case Isa::avx2:
+    case Isa::avx512:
+      return x86_has(isa);
+#endif
+#if defined(__aarch64__) || defined(_M_ARM64)
+    case Isa::neon:
+      return true;
+#endif
+    default:
+      return false;
+  }
+}
+
+int usable_cpus() {
+  const int quota = static_cast<int>(std::ceil(std::min(quota_cpus(), 1e6)));
+  return std::max(1, std::min(affinity_cpus(), quota));
+}
+
+}  // namespace eddy::inline v0_1

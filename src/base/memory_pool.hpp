@@ -1,0 +1,58 @@
+// Memory of one Context: blocks are kept for reuse, so that a training loop asks the system only in its first step.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <mutex>
+#include <vector>
+
+#include "eddy/context.hpp"
+
+namespace eddy::inline v0_1 {
+
+class MemoryPool {
+ public:
+  explicit MemoryPool(std::size_t limit) noexcept : limit_(limit) {}
+  ~MemoryPool();
+  MemoryPool(const MemoryPool&) = delete;
+  MemoryPool& operator=(const MemoryPool&) = delete;
+
+  // A block of at least `bytes`, 64-byte aligned; null for 0. Throws Error when the limit or the system says no.
+  void* allocate(std::size_t bytes);
+  // `bytes` as they were asked for.
+  void free(void* block, std::size_t bytes) noexcept;
+
+  MemoryUse use() const;
+  void release_unused() noexcept;
+
+  // What a request is rounded up to: eight sizes to each power of two.
+  static std::size_t rounded(std::size_t bytes) noexcept;
+
+ private:
+  bool release_some(std::size_t needed) noexcept;
+
+  mutable std::mutex mutex_;
+  std::map<std::size_t, std::vector<void*>> unused_;  // by rounded size
+  std::size_t limit_;
+  std::size_t in_use_ = 0, held_ = 0, peak_ = 0;
+  std::uint64_t system_calls_ = 0;
+};
+
+// Scratch memory for one call.
+class PoolBlock {
+ public:
+  PoolBlock(const Context& context, std::size_t bytes)
+      : context_(context), bytes_(bytes), data_(context.pool().allocate(bytes)) {}
+  ~PoolBlock() { context_.pool().free(data_, bytes_); }
+  PoolBlock(const PoolBlock&) = delete;
+  PoolBlock& operator=(const PoolBlock&) = delete;
+  void* data() const noexcept { return data_; }
+  float* floats() const noexcept { return static_cast<float*>(data_); }
+
+ private:
+  Context context_;
+  std::size_t bytes_;
+  void* data_;
+};
+
+}  // namespace eddy::inline v0_1

@@ -1,0 +1,149 @@
+// A pool of worker threads that share out numbered tiles.
+//
+// The caller works too. Tiles are claimed one by one from an atomic counter, so their order over threads is free; what
+// they compute must not depend on it. Between two jobs workers look for work for some microseconds, then sleep.
+#include "base/threads.hpp"
+
+#include <atomic>
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace eddy::inline v0_1 {
+
+Threads::~Threads() = default;
+
+namespace {
+
+constexpr int kSpins = 2000;  // some tens of microseconds
+
+void pause() noexcept {
+#if defined(__x86_64__)
+  _mm_pause();
+#endif
+}
+
+class ThreadPool final : public Threads {
+ public:
+  explicit ThreadPool(int slots) : slots_(slots) {
+    for (int slot = 1; slot < slots; ++slot) workers_.emplace_back([this, slot] { work(slot); });
+  }
+
+  ~ThreadPool() override {
+    {
+      const std::lock_guard lock(mutex_);
+      stop_ = true;
+      job_.fetch_add(1, std::memory_order_release);
+    }
+    wake_.notify_all();
+    for (std::thread& worker : workers_) worker.join();
+  }
+
+  int slots() const noexcept override { return slots_; }
+
+  void run_tiles(std::int64_t n, Function function, void* argument) override {
+    if (n <= 0) return;
+    if (n == 1 || slots_ == 1 || held_.exchange(true, std::memory_order_acquire)) {
+      return run_inline(n, function, argument);
+    }
+    const Release release{held_};
+    function_ = function;
+    argument_ = argument;
+    n_ = n;
+    next_.store(0, std::memory_order_relaxed);
+    failed_tile_ = n;
+    failure_ = nullptr;
+    busy_.store(slots_ - 1, std::memory_order_relaxed);
+    {
+      const std::lock_guard lock(mutex_);
+      job_.fetch_add(1, std::memory_order_release);
+    }
+    if (sleepers_.load(std::memory_order_relaxed) > 0) wake_.notify_all();
+    run_share(0);
+    for (int spin = 0; busy_.load(std::memory_order_acquire) > 0; ++spin) {
+      spin < kSpins ? pause() : std::this_thread::yield();
+    }
+    if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
+  }
+
+ private:
+  struct Release {
+    std::atomic<bool>& held;
+    ~Release() { held.store(false, std::memory_order_release); }
+  };
+
+  // Every tile runs, whatever others threw; the lowest failure counts.
+  static void run_inline(std::int64_t n, Function function, void* argument) {
+    std::exception_ptr failure;
+    for (std::int64_t tile = 0; tile < n; ++tile) {
+      try {
+        function(argument, tile, 0);
+      } catch (...) {
+        if (!failure) failure = std::current_exception();
+      }
+    }
+    if (failure) std::rethrow_exception(failure);
+  }
+
+  void run_share(int slot) noexcept {
+    for (std::int64_t tile; (tile = next_.fetch_add(1, std::memory_order_relaxed)) < n_;) {
+      try {
+        function_(argument_, tile, slot);
+      } catch (...) {
+        const std::lock_guard lock(failure_mutex_);
+        if (tile < failed_tile_) {
+          failed_tile_ = tile;
+          failure_ = std::current_exception();
+        }
+      }
+    }
+  }
+
+  void work(int slot) noexcept {
+    std::uint64_t seen = 0;
+    while (true) {
+      for (int spin = 0; spin < kSpins && job_.load(std::memory_order_acquire) == seen; ++spin) pause();
+      if (job_.load(std::memory_order_acquire) == seen) {
+        std::unique_lock lock(mutex_);
+        sleepers_.fetch_add(1, std::memory_order_relaxed);
+        wake_.wait(lock, [&] { return job_.load(std::memory_order_acquire) != seen; });
+        sleepers_.fetch_sub(1, std::memory_order_relaxed);
+      }
+      seen = job_.load(std::memory_order_acquire);
+      if (stop_) return;
+      run_share(slot);
+      busy_.fetch_sub(1, std::memory_order_release);
+    }
+  }
+
+  const int slots_;
+  std::vector<std::thread> workers_;
+  std::atomic<bool> held_{false};  // one host thread at a time; its own tiles run inline
+  std::mutex mutex_;  // for sleeping
+  std::condition_variable wake_;
+  std::atomic<std::uint64_t> job_{0};
+  std::atomic<int> sleepers_{0};
+  bool stop_ = false;
+
+  Function function_ = nullptr;
+  void* argument_ = nullptr;
+  std::int64_t n_ = 0;
+  std::atomic<std::int64_t> next_{0};
+  std::atomic<int> busy_{0};
+  std::mutex failure_mutex_;
+  std::int64_t failed_tile_ = 0;
+  std::exception_ptr failure_;
+};
+
+}  // namespace
+
+std::shared_ptr<Threads> make_threads(int slots) { return std::make_shared<ThreadPool>(slots); }
+
+}  // namespace eddy::inline v0_1

@@ -1,0 +1,242 @@
+// Softmax attention, a block of queries at a time: the full score matrix is never there [Rabe2021, Dao2022].
+//
+//   S = scale q k^T + bias,  P = exp(S - lse),  out = P v                      lse = ln sum_keys exp S
+//   dv = P^T dout,  dP = dout v^T,  dS = P (dP - sum(dout out)),  dq = scale dS k,  dk = scale dS^T q,  dbias = dS
+//
+// Backward makes P again from q, k and lse. Keys and values of a head are packed once for all its blocks.
+#include "kernels/attention.hpp"
+
+#include "kernels/gemm.hpp"
+#include "kernels/math.hpp"
+
+namespace eddy::inline v0_1::EDDY_ISA {
+namespace {
+
+constexpr std::int64_t kBlock = 4 * kRows;  // queries of a block
+constexpr float kHidden = -1e30f;
+
+struct Heads {
+  const AttentionShape& s;
+  std::int64_t q_row, kv_row, ratio, key_floats, value_floats, score_row;
+  explicit Heads(const AttentionShape& shape) : s(shape) {
+    q_row = s.heads * s.d;
+    kv_row = s.kv_heads * s.d;
+    ratio = s.heads / s.kv_heads;
+    key_floats = packed_floats(s.d, s.keys);    // k^T or v^T as right factor
+    value_floats = packed_floats(s.keys, s.d);  // v or k as right factor
+    score_row = round_up(s.keys, kPanel);
+  }
+  const float* queries(const float* q, std::int64_t n, std::int64_t h) const { return q + n * s.queries * q_row + h * s.d; }
+  const float* rows(const float* k, std::int64_t n, std::int64_t h) const {
+    return k + n * s.keys * kv_row + h / ratio * s.d;
+  }
+};
+
+// rows (keys x d, at distance ld) as a right factor: transposed (d x keys), or as it is (keys x d).
+inline void pack_keys(const float* rows, std::int64_t keys, std::int64_t d, std::int64_t ld, float* out) {
+  for (std::int64_t j = 0; j < keys; j += kPanel) {
+    for (std::int64_t c = 0; c < d; ++c) {
+      for (int q = 0; q < kPanel; ++q) *out++ = j + q < keys ? rows[(j + q) * ld + c] : 0.0f;
+    }
+  }
+}
+inline void pack_values(const float* rows, std::int64_t keys, std::int64_t d, std::int64_t ld, float* out) {
+  for (std::int64_t j = 0; j < d; j += kPanel) {
+    for (std::int64_t r = 0; r < keys; ++r) {
+      for (int q = 0; q < kPanel; ++q) *out++ = j + q < d ? rows[r * ld + j + q] : 0.0f;
+    }
+  }
+}
+
+// Scaled scores of m queries from `first` on, hidden keys far below.
+inline void scores(const Heads& w, const AttentionInputs& in, std::int64_t n, std::int64_t h, std::int64_t first,
+                   std::int64_t m, const float* packed_keys, float* out) {
+  const AttentionShape& s = w.s;
+  product(m, s.keys, {w.queries(in.q, n, h) + first * w.q_row, s.d, w.q_row}, {nullptr, 0, 0}, packed_keys, out, w.score_row,
+          {});
+  const Vec scale = fill(static_cast<float>(s.scale));
+  const float* mask = in.key_mask ? in.key_mask + n * s.keys : nullptr;
+  for (std::int64_t i = 0; i < m; ++i) {
+    float* row = out + i * w.score_row;
+    const float* bias = in.bias.data ? in.bias.data + n * in.bias.sample_stride + h * in.bias.head_stride +
+                                           (first + i) * in.bias.query_stride
+                                     : nullptr;
+    for (std::int64_t j = 0; j < s.keys; j += kWidth) {
+      Vec v = scale * load_up_to(row + j, s.keys - j);
+      if (bias) v += load_up_to(bias + j, s.keys - j);
+      store_up_to(row + j, v, s.keys - j);
+    }
+    for (std::int64_t j = 0; mask && j < s.keys; ++j) row[j] = mask[j] == 0 ? kHidden : row[j];
+    for (std::int64_t j = first + i + 1; s.causal && j < s.keys; ++j) row[j] = kHidden;
+  }
+}
+
+// row = exp(row - shift); returns the sum. Hidden keys give 0.
+inline float exponentials(float* row, std::int64_t keys, float shift) {
+  Vec total = zero();
+  for (std::int64_t j = 0; j < keys; j += kWidth) {
+    const std::int64_t n = keys - j;
+    const Vec x = load_up_to(row + j, n);
+    Vec e = x <= fill(0.5f * kHidden) ? zero() : exp(x - fill(shift));
+    if (n < kWidth) {
+      for (std::int64_t q = n; q < kWidth; ++q) e[static_cast<int>(q)] = 0;
+    }
+    store_up_to(row + j, e, n);
+    total += e;
+  }
+  return sum(total);
+}
+
+inline float largest_of(const float* row, std::int64_t keys) {
+  Vec best = fill(kHidden);
+  for (std::int64_t j = 0; j < keys; j += kWidth) {
+    const std::int64_t n = keys - j;
+    Vec x = load_up_to(row + j, n);
+    for (std::int64_t q = n; q < kWidth; ++q) x[static_cast<int>(q)] = kHidden;
+    best = max(best, x);
+  }
+  return largest(best);
+}
+
+inline float log_of(float x) { return static_cast<float>(__builtin_log(static_cast<double>(x))); }
+
+std::int64_t forward_scratch(const AttentionShape& s, int slots) {
+  const Heads w(s);
+  return s.n * s.kv_heads * (w.key_floats + w.value_floats) + slots * kBlock * w.score_row;
+}
+
+void forward(const Launch& launch, const AttentionShape& s, const AttentionInputs& in, float* out, float* lse,
+             float* scratch) {
+  const Heads w(s);
+  const std::int64_t head_floats = w.key_floats + w.value_floats, blocks = ceil_div(s.queries, kBlock);
+  float* score_memory = scratch + s.n * s.kv_heads * head_floats;
+  parallel(launch, s.n * s.kv_heads, [&](std::int64_t t, int) {
+    const std::int64_t n = t / s.kv_heads, h = t % s.kv_heads * w.ratio;
+    pack_keys(w.rows(in.k, n, h), s.keys, s.d, w.kv_row, scratch + t * head_floats);
+    pack_values(w.rows(in.v, n, h), s.keys, s.d, w.kv_row, scratch + t * head_floats + w.key_floats);
+  });
+  parallel(launch, s.n * s.heads * blocks, [&](std::int64_t tile, int slot) {
+    const std::int64_t head = tile / blocks, n = head / s.heads, h = head % s.heads;
+    const std::int64_t first = tile % blocks * kBlock, m = lower(kBlock, s.queries - first);
+    const float* packed = scratch + (n * s.kv_heads + h / w.ratio) * head_floats;
+    float* p = score_memory + slot * kBlock * w.score_row;
+    scores(w, in, n, h, first, m, packed, p);
+    float inverse[kBlock];
+    for (std::int64_t i = 0; i < m; ++i) {
+      const float top = largest_of(p + i * w.score_row, s.keys);
+      const float total = exponentials(p + i * w.score_row, s.keys, top);
+      inverse[i] = total > 0 ? 1 / total : 0;
+      lse[head * s.queries + first + i] = total > 0 ? top + log_of(total) : 0;
+    }
+    float* o = out + (n * s.queries + first) * w.q_row + h * s.d;
+    product(m, s.d, {p, s.keys, w.score_row}, {nullptr, 0, 0}, packed + w.key_floats, o, w.q_row, {});
+    for (std::int64_t i = 0; i < m; ++i) {
+      for (std::int64_t c = 0; c < s.d; c += kWidth) {
+        float* at = o + i * w.q_row + c;
+        store_up_to(at, load_up_to(at, s.d - c) * fill(inverse[i]), s.d - c);
+      }
+    }
+  });
+}
+
+std::int64_t slot_floats(const Heads& w) {
+  return 2 * w.key_floats + w.value_floats + 2 * kBlock * w.score_row + kGradDepth * kPanel;
+}
+std::int64_t backward_scratch(const AttentionShape& s, int slots) { return slots * slot_floats(Heads(s)); }
+
+// dS of a block from P and dP, in place of dP.
+inline void score_gradient(const Heads& w, std::int64_t m, const float* out, const float* dout, const float* p, float* dp) {
+  for (std::int64_t i = 0; i < m; ++i) {
+    Vec dots = zero();
+    for (std::int64_t c = 0; c < w.s.d; c += kWidth) {
+      const std::int64_t n = w.s.d - c;
+      dots = fma(load_up_to(out + i * w.q_row + c, n), load_up_to(dout + i * w.q_row + c, n), dots);
+    }
+    const Vec delta = fill(sum(dots));
+    for (std::int64_t j = 0; j < w.s.keys; j += kWidth) {
+      const std::int64_t n = w.s.keys - j, at = i * w.score_row + j;
+      store_up_to(dp + at, load_up_to(p + at, n) * (load_up_to(dp + at, n) - delta), n);
+    }
+  }
+}
+
+struct BackwardWork {
+  const AttentionInputs& in;
+  const float* out;
+  const float* lse;
+  const float* dout;
+  float* dq;
+  float* dk;
+  float* dv;
+  float* dbias;
+};
+
+inline void zero_rows(float* rows, std::int64_t count, std::int64_t d, std::int64_t ld) {
+  for (std::int64_t r = 0; r < count; ++r) {
+    for (std::int64_t c = 0; c < d; ++c) rows[r * ld + c] = 0;
+  }
+}
+
+inline void add_bias_gradient(const Heads& w, const AttentionBias& bias, std::int64_t n, std::int64_t h, std::int64_t first,
+                              std::int64_t m, const float* ds, float* dbias) {
+  for (std::int64_t i = 0; i < m; ++i) {
+    float* to = dbias + n * bias.sample_stride + h * bias.head_stride + (first + i) * bias.query_stride;
+    for (std::int64_t j = 0; j < w.s.keys; ++j) to[j] += ds[i * w.score_row + j];
+  }
+}
+
+// All query heads that share a key head, block by block: dk and dv have one order of sums.
+void backward_head(const Heads& w, const BackwardWork& b, std::int64_t n, std::int64_t kv_head, float* memory) {
+  const AttentionShape& s = w.s;
+  float* keys_t = memory;
+  float* values_t = keys_t + w.key_floats;
+  float* keys = values_t + w.key_floats;
+  float* p = keys + w.value_floats;
+  float* ds = p + kBlock * w.score_row;
+  float* tail = ds + kBlock * w.score_row;
+  const std::int64_t h0 = kv_head * w.ratio, kv_at = n * s.keys * w.kv_row + kv_head * s.d;
+  pack_keys(b.in.k + kv_at, s.keys, s.d, w.kv_row, keys_t);
+  pack_keys(b.in.v + kv_at, s.keys, s.d, w.kv_row, values_t);
+  pack_values(b.in.k + kv_at, s.keys, s.d, w.kv_row, keys);
+  zero_rows(b.dk + kv_at, s.keys, s.d, w.kv_row);
+  zero_rows(b.dv + kv_at, s.keys, s.d, w.kv_row);
+  for (std::int64_t h = h0; h < h0 + w.ratio; ++h) {
+    for (std::int64_t first = 0; first < s.queries; first += kBlock) {
+      const std::int64_t m = lower(kBlock, s.queries - first);
+      const std::int64_t at = (n * s.queries + first) * w.q_row + h * s.d;
+      scores(w, b.in, n, h, first, m, keys_t, p);
+      for (std::int64_t i = 0; i < m; ++i) {
+        exponentials(p + i * w.score_row, s.keys, b.lse[(n * s.heads + h) * s.queries + first + i]);
+      }
+      product(m, s.keys, {b.dout + at, s.d, w.q_row}, {nullptr, 0, 0}, values_t, ds, w.score_row, {});
+      product_transposed(s.keys, s.d, m, p, w.score_row, b.dout + at, w.q_row, b.dv + kv_at, w.kv_row, tail);
+      score_gradient(w, m, b.out + at, b.dout + at, p, ds);
+      if (b.dbias) add_bias_gradient(w, b.in.bias, n, h, first, m, ds, b.dbias);
+      const Vec scale = fill(static_cast<float>(s.scale));
+      for (std::int64_t i = 0; i < m * w.score_row; i += kWidth) store(ds + i, scale * load(ds + i));
+      product(m, s.d, {ds, s.keys, w.score_row}, {nullptr, 0, 0}, keys, b.dq + at, w.q_row, {});
+      product_transposed(s.keys, s.d, m, ds, w.score_row, b.in.q + at, w.q_row, b.dk + kv_at, w.kv_row, tail);
+    }
+  }
+}
+
+void backward(const Launch& launch, const AttentionShape& s, const AttentionInputs& in, const float* out, const float* lse,
+              const float* dout, float* dq, float* dk, float* dv, float* dbias, float* scratch) {
+  const Heads w(s);
+  const BackwardWork work{in, out, lse, dout, dq, dk, dv, dbias};
+  const std::int64_t tiles = s.n * s.kv_heads;
+  if (dbias) {
+    for (std::int64_t t = 0; t < tiles; ++t) backward_head(w, work, t / s.kv_heads, t % s.kv_heads, scratch);
+    return;
+  }
+  parallel(launch, tiles, [&](std::int64_t t, int slot) {
+    backward_head(w, work, t / s.kv_heads, t % s.kv_heads, scratch + slot * slot_floats(w));
+  });
+}
+
+}  // namespace
+
+extern const AttentionKernels attention_kernels;
+const AttentionKernels attention_kernels{forward_scratch, forward, backward_scratch, backward};
+
+}  // namespace eddy::inline v0_1::EDDY_ISA

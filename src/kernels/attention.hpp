@@ -1,0 +1,39 @@
+// Kernels of attention.
+#pragma once
+
+#include "kernels/launch.hpp"
+
+namespace eddy::inline v0_1 {
+
+// q (n, queries, heads d), k and v (n, keys, kv_heads d).
+struct AttentionShape {
+  std::int64_t n, queries, keys, heads, kv_heads, d;
+  double scale;
+  bool causal;
+};
+
+// Additive bias with strides (0 where it is broadcast), its last extent is keys.
+struct AttentionBias {
+  const float* data;
+  std::int64_t sample_stride, head_stride, query_stride;
+};
+
+struct AttentionInputs {
+  const float* q;
+  const float* k;
+  const float* v;
+  const float* key_mask;  // (n, keys), 0 hides; or null
+  AttentionBias bias;
+};
+
+struct AttentionKernels {
+  std::int64_t (*forward_scratch)(const AttentionShape&, int slots);
+  // lse (n, heads, queries): log of the sum of exponentials.
+  void (*forward)(const Launch&, const AttentionShape&, const AttentionInputs&, float* out, float* lse, float* scratch);
+  std::int64_t (*backward_scratch)(const AttentionShape&, int slots);
+  // dbias like bias (added to, zeroed by the caller), or null: then one thread runs all of it, in one order.
+  void (*backward)(const Launch&, const AttentionShape&, const AttentionInputs&, const float* out, const float* lse,
+                   const float* dout, float* dq, float* dk, float* dv, float* dbias, float* scratch);
+};
+
+}  // namespace eddy::inline v0_1

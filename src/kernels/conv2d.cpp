@@ -1,0 +1,62 @@
+// Which algorithm a convolution takes: by the shape of one sample and its channels alone.
+#include "kernels/conv2d.hpp"
+
+#include "kernels/direct_conv.hpp"
+#include "kernels/winograd.hpp"
+
+namespace eddy::inline v0_1::EDDY_ISA {
+namespace {
+
+bool winograd_data(const ConvShape& s) {
+  return s.kernel_height == 3 && s.kernel_width == 3 && s.stride == 1 && s.pad_top <= 2 && s.pad_left <= 2 &&
+         use_winograd(transposed(s));
+}
+
+std::int64_t forward_packed(const ConvShape& s) {
+  return use_winograd(s) ? winograd_packed(s) : packed_floats(depth(s), s.out);
+}
+std::int64_t forward_scratch(const ConvShape& s, int slots) {
+  return use_winograd(s) ? Winograd(s).scratch(slots) : direct_forward_scratch(s, slots);
+}
+void pack_forward(const Launch& launch, const ConvShape& s, const float* weight, float* packed) {
+  (use_winograd(s) ? winograd_pack_forward : direct_pack_forward)(launch, s, weight, packed);
+}
+void forward(const Launch& launch, const ConvShape& s, const float* x, const float* packed, const float* bias,
+             const float* sample_bias, const float* residual, float* y, float* scratch) {
+  (use_winograd(s) ? winograd_forward : direct_forward)(launch, s, x, packed, bias, sample_bias, residual, y, scratch);
+}
+
+std::int64_t backward_data_packed(const ConvShape& s) {
+  return winograd_data(s) ? winograd_packed(transposed(s)) : packed_floats(s.out, depth(s));
+}
+std::int64_t backward_data_scratch(const ConvShape& s, int slots) {
+  return winograd_data(s) ? Winograd(transposed(s)).scratch(slots) : direct_forward_scratch(s, slots);
+}
+void pack_backward_data(const Launch& launch, const ConvShape& s, const float* weight, float* packed) {
+  (winograd_data(s) ? winograd_pack_backward_data : direct_pack_backward_data)(launch, s, weight, packed);
+}
+void backward_data(const Launch& launch, const ConvShape& s, const float* dy, const float* packed, float* dx,
+                   float* scratch) {
+  if (winograd_data(s)) {
+    winograd_forward(launch, transposed(s), dy, packed, nullptr, nullptr, nullptr, dx, scratch);
+  } else {
+    direct_backward_data(launch, s, dy, packed, dx, scratch);
+  }
+}
+
+std::int64_t backward_weight_scratch(const ConvShape& s, int slots) {
+  return (use_winograd(s) ? winograd_backward_weight_scratch : direct_backward_weight_scratch)(s, slots);
+}
+void backward_weight(const Launch& launch, const ConvShape& s, const float* x, const float* dy, float* dw,
+                     float* scratch) {
+  (use_winograd(s) ? winograd_backward_weight : direct_backward_weight)(launch, s, x, dy, dw, scratch);
+}
+
+}  // namespace
+
+extern const ConvKernels conv_kernels;
+const ConvKernels conv_kernels{forward_packed,       forward_scratch,       pack_forward,       forward,
+                               backward_data_packed, backward_data_scratch, pack_backward_data, backward_data,
+                               backward_weight_scratch, backward_weight};
+
+}  // namespace eddy::inline v0_1::EDDY_ISA

@@ -1,0 +1,301 @@
+// Group norm over (pixels, channels of a group) [Wu2018], fused with scale, shift and SiLU.
+//
+//   xhat = (x - mean) r,  r = 1 / sqrt(var + eps),  u = 1 + scale,  z = (gamma xhat + beta) u + shift,  y = act(z)
+//
+// with per-channel factors z = x a + b, a = r gamma u, b = (beta - mean r gamma) u + shift. Backward, dz = dy act'(z),
+// and for each sample and channel A = sum dz, B = sum dz xhat:
+//
+//   dshift = A,  dscale = gamma B + beta A,  dgamma = sum_n u B,  dbeta = sum_n u A
+//   dx = r (gamma u dz - S1 / m - xhat S2 / m),  S1 = sum_c gamma u A,  S2 = sum_c gamma u B over the group's m elements
+//
+// The statistics take one pass: sums of x - x_0 and its square for each channel, x_0 the channel's first pixel, in float
+// over 64 pixels, then in double; channels are joined exactly. docs/derivations/group_norm.md derives the backward.
+#include "kernels/group_norm.hpp"
+
+#include "kernels/math.hpp"
+
+namespace eddy::inline v0_1::EDDY_ISA {
+namespace {
+
+constexpr std::int64_t kChunk = 256;  // pixels of a tile of work
+constexpr std::int64_t kPiece = 64;   // pixels summed in float
+
+// One sample's view: the two inputs behind each other along the channels.
+struct Source {
+  const float* data;
+  std::int64_t channels, first;  // first: its place among the joined channels
+};
+
+struct Norm {
+  const GroupNormShape& s;
+  const GroupNormInputs& in;
+  std::int64_t channels, chunks;
+  Norm(const GroupNormShape& shape, const GroupNormInputs& inputs)
+      : s(shape), in(inputs), channels(shape.c1 + shape.c2), chunks(ceil_div(shape.pixels, kChunk)) {}
+  Source source(int i, std::int64_t sample) const {
+    return i == 0 ? Source{in.x + sample * s.pixels * s.c1, s.c1, 0}
+                  : Source{in.x2 + sample * s.pixels * s.c2, s.c2, s.c1};
+  }
+  int sources() const { return s.c2 > 0 ? 2 : 1; }
+  std::int64_t end_of(std::int64_t chunk) const { return lower(s.pixels, (chunk + 1) * kChunk); }
+  double* partial(double* partials, std::int64_t sample, std::int64_t chunk) const {
+    return partials + (sample * chunks + chunk) * 2 * channels;
+  }
+};
+
+// Two sums for each channel over the pixels of a chunk; term(source, pixel pointer, channel, lanes) gives both terms.
+template <class Term>
+inline void sum_chunk(const Norm& w, std::int64_t chunk, const Source& source, double* sums, Term term) {
+  const std::int64_t begin = chunk * kChunk, end = w.end_of(chunk);
+  for (std::int64_t c = 0; c < source.channels; c += kWidth) {
+    const std::int64_t n = lower(kWidth, source.channels - c);
+    double first[kWidth] = {}, second[kWidth] = {};
+    for (std::int64_t p0 = begin; p0 < end; p0 += kPiece) {
+      Vec a = zero(), b = zero();
+      for (std::int64_t p = p0; p < lower(end, p0 + kPiece); ++p) term(p, c, n, a, b);
+      for (int q = 0; q < kWidth; ++q) {
+        first[q] += a[q];
+        second[q] += b[q];
+      }
+    }
+    for (std::int64_t q = 0; q < n; ++q) {
+      sums[source.first + c + q] = first[q];
+      sums[w.channels + source.first + c + q] = second[q];
+    }
+  }
+}
+
+void chunk_statistics(const Norm& w, std::int64_t sample, std::int64_t chunk, double* partials) {
+  for (int i = 0; i < w.sources(); ++i) {
+    const Source source = w.source(i, sample);
+    sum_chunk(w, chunk, source, w.partial(partials, sample, chunk),
+              [&](std::int64_t p, std::int64_t c, std::int64_t n, Vec& a, Vec& b) {
+                const Vec d = load_up_to(source.data + p * source.channels + c, n) - load_up_to(source.data + c, n);
+                a += d;
+                b = fma(d, d, b);
+              });
+  }
+}
+
+// Adds the chunks of a sample into the first, in order.
+inline double* joined(const Norm& w, std::int64_t sample, double* partials) {
+  double* total = w.partial(partials, sample, 0);
+  for (std::int64_t chunk = 1; chunk < w.chunks; ++chunk) {
+    const double* next = w.partial(partials, sample, chunk);
+    for (std::int64_t i = 0; i < 2 * w.channels; ++i) total[i] += next[i];
+  }
+  return total;
+}
+
+void sample_statistics(const Norm& w, std::int64_t sample, double* partials, float* stats) {
+  const double* total = joined(w, sample, partials);
+  const std::int64_t width = w.channels / w.s.groups;
+  const double pixels = static_cast<double>(w.s.pixels);
+  const auto first_pixel = [&](std::int64_t c) {
+    const Source source = w.source(c < w.s.c1 ? 0 : 1, sample);
+    return static_cast<double>(source.data[c - source.first]);
+  };
+  for (std::int64_t g = 0; g < w.s.groups; ++g) {
+    double mean = 0, squares = 0;
+    for (std::int64_t c = g * width; c < (g + 1) * width; ++c) mean += first_pixel(c) + total[c] / pixels;
+    mean /= static_cast<double>(width);
+    for (std::int64_t c = g * width; c < (g + 1) * width; ++c) {
+      const double own = first_pixel(c) + total[c] / pixels - mean;
+      const double spread = total[w.channels + c] - total[c] * total[c] / pixels;
+      squares += (spread > 0 ? spread : 0) + pixels * own * own;
+    }
+    const double variance = squares / (pixels * static_cast<double>(width));
+    stats[(sample * w.s.groups + g) * 2] = static_cast<float>(mean);
+    stats[(sample * w.s.groups + g) * 2 + 1] = static_cast<float>(1 / __builtin_sqrt(variance + w.s.eps));
+  }
+}
+
+// a and b of z = x a + b for every channel of a sample: factors (2, channels).
+void factors_of(const Norm& w, std::int64_t sample, const float* stats, float* factors) {
+  const std::int64_t width = w.channels / w.s.groups;
+  for (std::int64_t c = 0; c < w.channels; ++c) {
+    const float* st = stats + (sample * w.s.groups + c / width) * 2;
+    const double u = 1 + (w.in.scale ? static_cast<double>(w.in.scale[sample * w.channels + c]) : 0.0);
+    const double a = static_cast<double>(st[1]) * w.in.gamma[c];
+    const double shift = w.in.shift ? w.in.shift[sample * w.channels + c] : 0.0f;
+    factors[c] = static_cast<float>(a * u);
+    factors[w.channels + c] = static_cast<float>((w.in.beta[c] - st[0] * a) * u + shift);
+  }
+}
+
+template <bool kSilu>
+void apply_chunk(const Norm& w, std::int64_t sample, std::int64_t chunk, const float* factors, float* y) {
+  for (int i = 0; i < w.sources(); ++i) {
+    const Source source = w.source(i, sample);
+    const float* a = factors + source.first;
+    const float* b = a + w.channels;
+    for (std::int64_t p = chunk * kChunk; p < w.end_of(chunk); ++p) {
+      const float* from = source.data + p * source.channels;
+      float* to = y + (sample * w.s.pixels + p) * w.channels + source.first;
+      for (std::int64_t c = 0; c < source.channels; c += kWidth) {
+        const std::int64_t n = source.channels - c;
+        const Vec z = fma(load_up_to(from + c, n), load_up_to(a + c, n), load_up_to(b + c, n));
+        store_up_to(to + c, kSilu ? silu(z) : z, n);
+      }
+    }
+  }
+}
+
+std::int64_t scratch(const GroupNormShape& s) {
+  const std::int64_t channels = s.c1 + s.c2;
+  return s.n * channels * (ceil_div(s.pixels, kChunk) * 4 + 5);
+}
+
+// Enough samples: each is one tile of work, in cache. Else the stages are shared out by chunks. The bytes are the same.
+constexpr std::int64_t kManySamples = 8;
+
+void forward(const Launch& launch, const GroupNormShape& s, const GroupNormInputs& in, bool known, float* stats, float* y,
+             float* memory) {
+  const Norm w(s, in);
+  double* partials = reinterpret_cast<double*>(memory);
+  float* factors = memory + s.n * w.chunks * w.channels * 4;
+  const auto statistics = [&](std::int64_t sample) {
+    if (!known) sample_statistics(w, sample, partials, stats);
+    factors_of(w, sample, stats, factors + sample * 2 * w.channels);
+  };
+  const auto write = [&](std::int64_t sample, std::int64_t chunk) {
+    (s.silu ? apply_chunk<true> : apply_chunk<false>)(w, sample, chunk, factors + sample * 2 * w.channels, y);
+  };
+  if (s.n >= kManySamples) {
+    parallel(launch, s.n, [&](std::int64_t sample, int) {
+      for (std::int64_t chunk = 0; chunk < w.chunks && !known; ++chunk) chunk_statistics(w, sample, chunk, partials);
+      statistics(sample);
+      for (std::int64_t chunk = 0; chunk < w.chunks; ++chunk) write(sample, chunk);
+    });
+    return;
+  }
+  if (!known) {
+    parallel(launch, s.n * w.chunks,
+             [&](std::int64_t t, int) { chunk_statistics(w, t / w.chunks, t % w.chunks, partials); });
+  }
+  parallel(launch, s.n, [&](std::int64_t sample, int) { statistics(sample); });
+  parallel(launch, s.n * w.chunks, [&](std::int64_t t, int) { write(t / w.chunks, t % w.chunks); });
+}
+
+// dz into dx, and the sums A and sum dz (x - mean) of the chunk.
+template <bool kSilu>
+void gradient_chunk(const Norm& w, std::int64_t sample, std::int64_t chunk, const float* factors, const float* means,
+                    const float* dy, const GroupNormGradients& g, double* partials) {
+  for (int i = 0; i < w.sources(); ++i) {
+    const Source source = w.source(i, sample);
+    float* dx = i == 0 ? g.dx : g.dx2;
+    const float* a = factors + source.first;
+    sum_chunk(w, chunk, source, w.partial(partials, sample, chunk),
+              [&](std::int64_t p, std::int64_t c, std::int64_t n, Vec& first, Vec& second) {
+                const std::int64_t at = sample * w.s.pixels + p;
+                const Vec x = load_up_to(source.data + p * source.channels + c, n);
+                Vec dz = load_up_to(dy + at * w.channels + source.first + c, n);
+                if constexpr (kSilu) {
+                  dz *= silu_derivative(fma(x, load_up_to(a + c, n), load_up_to(a + w.channels + c, n)));
+                }
+                store_up_to(dx + at * source.channels + c, dz, n);
+                first += dz;
+                second = fma(dz, x - load_up_to(means + source.first + c, n), second);
+              });
+  }
+}
+
+// p, q, t of dx = dz p + x q + t for every channel, (3, channels); A and B of the channels stay in `sums`.
+void gradient_factors(const Norm& w, std::int64_t sample, const float* stats, double* sums, float* factors) {
+  const std::int64_t width = w.channels / w.s.groups;
+  const double m = static_cast<double>(w.s.pixels) * static_cast<double>(width);
+  for (std::int64_t g = 0; g < w.s.groups; ++g) {
+    const double mean = stats[(sample * w.s.groups + g) * 2], r = stats[(sample * w.s.groups + g) * 2 + 1];
+    double s1 = 0, s2 = 0;
+    for (std::int64_t c = g * width; c < (g + 1) * width; ++c) {
+      const double u = 1 + (w.in.scale ? static_cast<double>(w.in.scale[sample * w.channels + c]) : 0.0);
+      sums[w.channels + c] *= r;  // B
+      s1 += w.in.gamma[c] * u * sums[c];
+      s2 += w.in.gamma[c] * u * sums[w.channels + c];
+      factors[c] = static_cast<float>(r * w.in.gamma[c] * u);
+    }
+    for (std::int64_t c = g * width; c < (g + 1) * width; ++c) {
+      factors[w.channels + c] = static_cast<float>(-r * r * s2 / m);
+      factors[2 * w.channels + c] = static_cast<float>((mean * r * s2 - s1) * r / m);
+    }
+  }
+}
+
+void finish_chunk(const Norm& w, std::int64_t sample, std::int64_t chunk, const float* factors,
+                  const GroupNormGradients& g) {
+  for (int i = 0; i < w.sources(); ++i) {
+    const Source source = w.source(i, sample);
+    const float* f = factors + source.first;
+    for (std::int64_t p = chunk * kChunk; p < w.end_of(chunk); ++p) {
+      const float* x = source.data + p * source.channels;
+      float* dx = (i == 0 ? g.dx : g.dx2) + (sample * w.s.pixels + p) * source.channels;
+      for (std::int64_t c = 0; c < source.channels; c += kWidth) {
+        const std::int64_t n = source.channels - c;
+        const Vec t = fma(load_up_to(x + c, n), load_up_to(f + w.channels + c, n), load_up_to(f + 2 * w.channels + c, n));
+        store_up_to(dx + c, fma(load_up_to(dx + c, n), load_up_to(f + c, n), t), n);
+      }
+    }
+  }
+}
+
+void parameter_gradients(const Norm& w, double* partials, const GroupNormGradients& g) {
+  for (std::int64_t c = 0; c < w.channels; ++c) {
+    double dgamma = 0, dbeta = 0;
+    for (std::int64_t sample = 0; sample < w.s.n; ++sample) {
+      const double* sums = w.partial(partials, sample, 0);
+      const double u = 1 + (w.in.scale ? static_cast<double>(w.in.scale[sample * w.channels + c]) : 0.0);
+      dgamma += u * sums[w.channels + c];
+      dbeta += u * sums[c];
+      if (g.dscale) {
+        g.dscale[sample * w.channels + c] =
+            static_cast<float>(w.in.gamma[c] * sums[w.channels + c] + w.in.beta[c] * sums[c]);
+      }
+      if (g.dshift) g.dshift[sample * w.channels + c] = static_cast<float>(sums[c]);
+    }
+    g.dgamma[c] = static_cast<float>(dgamma);
+    g.dbeta[c] = static_cast<float>(dbeta);
+  }
+}
+
+void backward(const Launch& launch, const GroupNormShape& s, const GroupNormInputs& in, const float* stats, const float* dy,
+              const GroupNormGradients& g, float* memory) {
+  const Norm w(s, in);
+  double* partials = reinterpret_cast<double*>(memory);
+  float* all_factors = memory + s.n * w.chunks * w.channels * 4;
+  const std::int64_t width = w.channels / s.groups;
+  const auto factors = [&](std::int64_t sample) { return all_factors + sample * 5 * w.channels; };
+  const auto prepare = [&](std::int64_t sample) {
+    float* f = factors(sample);
+    factors_of(w, sample, stats, f);
+    for (std::int64_t c = 0; c < w.channels; ++c) f[2 * w.channels + c] = stats[(sample * s.groups + c / width) * 2];
+  };
+  const auto collect = [&](std::int64_t sample, std::int64_t chunk) {
+    const float* f = factors(sample);
+    (s.silu ? gradient_chunk<true> : gradient_chunk<false>)(w, sample, chunk, f, f + 2 * w.channels, dy, g, partials);
+  };
+  const auto settle = [&](std::int64_t sample) {
+    gradient_factors(w, sample, stats, joined(w, sample, partials), factors(sample));
+  };
+  const auto finish = [&](std::int64_t sample, std::int64_t chunk) { finish_chunk(w, sample, chunk, factors(sample), g); };
+  if (s.n >= kManySamples) {
+    parallel(launch, s.n, [&](std::int64_t sample, int) {
+      prepare(sample);
+      for (std::int64_t chunk = 0; chunk < w.chunks; ++chunk) collect(sample, chunk);
+      settle(sample);
+      for (std::int64_t chunk = 0; chunk < w.chunks; ++chunk) finish(sample, chunk);
+    });
+  } else {
+    parallel(launch, s.n, [&](std::int64_t sample, int) { prepare(sample); });
+    parallel(launch, s.n * w.chunks, [&](std::int64_t t, int) { collect(t / w.chunks, t % w.chunks); });
+    parallel(launch, s.n, [&](std::int64_t sample, int) { settle(sample); });
+    parallel(launch, s.n * w.chunks, [&](std::int64_t t, int) { finish(t / w.chunks, t % w.chunks); });
+  }
+  parameter_gradients(w, partials, g);
+}
+
+}  // namespace
+
+extern const GroupNormKernels group_norm_kernels;
+const GroupNormKernels group_norm_kernels{scratch, forward, backward};
+
+}  // namespace eddy::inline v0_1::EDDY_ISA

@@ -1,0 +1,76 @@
+// Products of rows with a weight matrix: forward, and the two backward passes.
+#include "kernels/linear.hpp"
+
+#include "kernels/gemm.hpp"
+
+namespace eddy::inline v0_1::EDDY_ISA {
+namespace {
+
+void pack_transposed(const Launch& launch, std::int64_t out, std::int64_t in, const float* w, std::int64_t ld,
+                     float* packed) {
+  pack_panels(launch, in, out, packed, [=](std::int64_t k, std::int64_t n) { return w[n * ld + k]; });
+}
+
+void pack(const Launch& launch, std::int64_t out, std::int64_t in, const float* w, std::int64_t ld, float* packed) {
+  pack_panels(launch, out, in, packed, [=](std::int64_t k, std::int64_t n) { return w[k * ld + n]; });
+}
+
+constexpr std::int64_t kTileRows = 8 * kRows;
+
+void forward(const Launch& launch, const LinearShape& s, const float* x, const float* x2, const float* packed,
+             const float* bias, const float* sample_bias, std::int64_t sample_rows, const float* residual, float* y) {
+  // Rows of one sample share its bias: tiles do not straddle samples then.
+  const std::int64_t group = sample_bias ? sample_rows : s.rows;
+  const std::int64_t groups = group > 0 ? s.rows / group : 0;
+  const std::int64_t tiles_m = ceil_div(group, kTileRows);
+  // Few rows: split the columns too, so that there is work for all threads.
+  const std::int64_t panels = ceil_div(s.out, kPanel);
+  const std::int64_t per_tile = groups * tiles_m >= 8 ? panels : ceil_div(panels, 8);
+  const std::int64_t tiles_n = ceil_div(panels, per_tile);
+  const std::int64_t k = s.in + s.in2;
+  parallel(launch, groups * tiles_m * tiles_n, [&](std::int64_t tile, int) {
+    const std::int64_t g = tile / (tiles_m * tiles_n), r = tile % (tiles_m * tiles_n);
+    const std::int64_t first = r / tiles_n * kTileRows, row = g * group + first;
+    const std::int64_t m = lower(kTileRows, group - first);
+    const std::int64_t column = r % tiles_n * per_tile * kPanel, n = lower(per_tile * kPanel, s.out - column);
+    const Epilogue epilogue{bias ? bias + column : nullptr, sample_bias ? sample_bias + g * s.out + column : nullptr,
+                            residual ? residual + row * s.out + column : nullptr};
+    product(m, n, {x + row * s.in, s.in, s.in}, {x2 + (x2 ? row * s.in2 : 0), s.in2, s.in2}, packed + column * k,
+            y + row * s.out + column, s.out, epilogue);
+  });
+}
+
+std::int64_t backward_weight_scratch(int slots) { return slots * kGradDepth * kPanel; }
+
+void backward_weight(const Launch& launch, std::int64_t rows, std::int64_t in, std::int64_t out, const float* x,
+                     const float* dy, float* dw, std::int64_t ld, float* scratch) {
+  constexpr std::int64_t kBlockOut = 4 * kRows, kBlockIn = 4 * kPanel;
+  const std::int64_t tiles_in = ceil_div(in, kBlockIn);
+  parallel(launch, ceil_div(out, kBlockOut) * tiles_in, [&](std::int64_t tile, int slot) {
+    const std::int64_t o = tile / tiles_in * kBlockOut, i = tile % tiles_in * kBlockIn;
+    const std::int64_t m = lower(kBlockOut, out - o), n = lower(kBlockIn, in - i);
+    float* c = dw + o * ld + i;
+    for (std::int64_t r = 0; r < m; ++r) {
+      for (std::int64_t q = 0; q < n; ++q) c[r * ld + q] = 0;
+    }
+    product_transposed(m, n, rows, dy + o, out, x + i, in, c, ld, scratch + slot * kGradDepth * kPanel);
+  });
+}
+
+void column_sums(const Launch& launch, std::int64_t groups, std::int64_t rows, std::int64_t columns, const float* x,
+                 float* out) {
+  constexpr std::int64_t kBlock = 4 * kWidth;
+  const std::int64_t blocks = ceil_div(columns, kBlock);
+  parallel(launch, groups * blocks, [&](std::int64_t tile, int) {
+    const std::int64_t g = tile / blocks, j = tile % blocks * kBlock;
+    sum_rows(rows, lower(kBlock, columns - j), x + g * rows * columns + j, columns, out + g * columns + j);
+  });
+}
+
+}  // namespace
+
+extern const LinearKernels linear_kernels;
+const LinearKernels linear_kernels{packed_floats, pack_transposed, pack,        forward, backward_weight,
+                                   backward_weight_scratch, column_sums};
+
+}  // namespace eddy::inline v0_1::EDDY_ISA

@@ -1,0 +1,87 @@
+// Elementary functions on vectors: ours, so that bytes do not depend on the C library's choice by CPU.
+//
+// exp: x = n ln 2 + r, |r| <= ln 2 / 2, a polynomial of degree 6 in r, 2^n by the exponent's bits. tanh, erf: polynomials
+// near 0, exp beyond. The minimax coefficients are those of the Cephes library (S. Moshier), single precision.
+#pragma once
+
+#include "kernels/vec.hpp"
+
+namespace eddy::inline v0_1::EDDY_ISA {
+namespace {
+
+inline Vec exp(Vec x) {
+  x = min(max(x, fill(-87.3f)), fill(88.3f));
+  const Vec shift = fill(12582912.0f);  // 1.5 * 2^23: adding it rounds to the nearest integer
+  const Vec rounded = fma(x, fill(1.44269504f), shift) - shift;
+  Vec r = fma(rounded, fill(-0.693359375f), x);
+  r = fma(rounded, fill(2.12194440e-4f), r);
+  Vec p = fill(1.9875691500e-4f);
+  p = fma(p, r, fill(1.3981999507e-3f));
+  p = fma(p, r, fill(8.3334519073e-3f));
+  p = fma(p, r, fill(4.1665795894e-2f));
+  p = fma(p, r, fill(1.6666665459e-1f));
+  p = fma(p, r, fill(5.0000001201e-1f));
+  p = fma(p, r * r, r) + fill(1);
+  const IntVec n = __builtin_convertvector(rounded, IntVec);
+  return p * (Vec)((n + 127) << 23);
+}
+
+inline Vec magnitude(Vec x) { return x < zero() ? -x : x; }
+inline Vec with_sign_of(Vec value, Vec sign) { return sign < zero() ? -value : value; }
+
+inline Vec sigmoid(Vec x) { return fill(1) / (fill(1) + exp(-x)); }
+
+inline Vec tanh(Vec x) {
+  const Vec a = magnitude(x), z = x * x;
+  Vec p = fill(-5.70498872745e-3f);
+  p = fma(p, z, fill(2.06390887954e-2f));
+  p = fma(p, z, fill(-5.37397155531e-2f));
+  p = fma(p, z, fill(1.33314422036e-1f));
+  p = fma(p, z, fill(-3.33332819422e-1f));
+  const Vec near = fma(p * z, x, x);
+  const Vec far = with_sign_of(fill(1) - fill(2) / (exp(a + a) + fill(1)), x);
+  return a < fill(0.625f) ? near : far;
+}
+
+inline Vec erf(Vec x) {
+  const Vec a = magnitude(x), z = x * x;
+  Vec t = fill(7.853861353153693e-5f);
+  t = fma(t, z, fill(-8.010193625184903e-4f));
+  t = fma(t, z, fill(5.188327685732524e-3f));
+  t = fma(t, z, fill(-2.685381193529856e-2f));
+  t = fma(t, z, fill(1.128358514861418e-1f));
+  t = fma(t, z, fill(-3.761262582423300e-1f));
+  t = fma(t, z, fill(1.128379165726710f));
+  const Vec near = x * t;
+  const Vec u = fill(1) / max(a, fill(1)), v = u * u;
+  Vec p = fill(2.326819970068386e-2f);
+  p = fma(p, v, fill(-1.387039388740657e-1f));
+  p = fma(p, v, fill(3.687424674597105e-1f));
+  p = fma(p, v, fill(-5.824733027278666e-1f));
+  p = fma(p, v, fill(6.210004621745983e-1f));
+  p = fma(p, v, fill(-4.944515323274145e-1f));
+  p = fma(p, v, fill(3.404879937665872e-1f));
+  p = fma(p, v, fill(-2.741127028184656e-1f));
+  p = fma(p, v, fill(5.638259427386472e-1f));
+  Vec r = fill(-1.047766399936249e1f);
+  r = fma(r, v, fill(1.297719955372516e1f));
+  r = fma(r, v, fill(-7.495518717768503f));
+  r = fma(r, v, fill(2.921019019210786f));
+  r = fma(r, v, fill(-1.015265279202700f));
+  r = fma(r, v, fill(4.218463358204948e-1f));
+  r = fma(r, v, fill(-2.820767439740514e-1f));
+  r = fma(r, v, fill(5.641895067754075e-1f));
+  const Vec complement = exp(-z) * u * (a < fill(2) ? p : r);
+  const Vec far = with_sign_of(fill(1) - complement, x);
+  return a < fill(1) ? near : far;
+}
+
+// silu and its derivative s (1 + x (1 - s)).
+inline Vec silu(Vec x) { return x * sigmoid(x); }
+inline Vec silu_derivative(Vec x) {
+  const Vec s = sigmoid(x);
+  return s * fma(x, fill(1) - s, fill(1));
+}
+
+}  // namespace
+}  // namespace eddy::inline v0_1::EDDY_ISA

@@ -1,0 +1,26 @@
+// The kernels of one instruction set.
+#pragma once
+
+#include "eddy/context.hpp"
+#include "kernels/activation.hpp"
+#include "kernels/attention.hpp"
+#include "kernels/conv2d.hpp"
+#include "kernels/group_norm.hpp"
+#include "kernels/linear.hpp"
+#include "kernels/optimizer.hpp"
+
+namespace eddy::inline v0_1 {
+
+struct KernelTable {
+  ActivationKernels activation;
+  AttentionKernels attention;
+  ConvKernels conv2d;
+  GroupNormKernels group_norm;
+  LinearKernels linear;
+  OptimizerKernels optimizer;
+};
+
+// Null when this build has no kernels for the set.
+const KernelTable* kernel_table(Isa isa) noexcept;
+
+}  // namespace eddy::inline v0_1

@@ -1,0 +1,119 @@
+// Vectors of floats in the width of the instruction set, over the compilers' vector extension.
+//
+// Everything here has internal linkage: a kernel's object lets out one symbol, its table.
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+#include "kernels/launch.hpp"
+
+#ifndef EDDY_ISA
+#error "kernels are compiled with -DEDDY_ISA=<name of the instruction set>"
+#endif
+
+namespace eddy::inline v0_1::EDDY_ISA {
+namespace {
+
+#if defined(__AVX512F__)
+constexpr int kWidth = 16;
+constexpr int kRows = 12;  // of a register tile of a product: 24 accumulators of 32 registers
+#elif defined(__AVX2__)
+constexpr int kWidth = 8;
+constexpr int kRows = 6;  // 12 accumulators of 16 registers
+#elif defined(__aarch64__)
+constexpr int kWidth = 4;
+constexpr int kRows = 8;
+#else
+constexpr int kWidth = 4;
+constexpr int kRows = 6;
+#endif
+
+typedef float Vec __attribute__((vector_size(kWidth * 4)));
+typedef std::int32_t IntVec __attribute__((vector_size(kWidth * 4)));
+
+inline Vec load(const float* p) {
+  Vec v;
+  __builtin_memcpy(&v, p, sizeof v);
+  return v;
+}
+inline void store(float* p, Vec v) { __builtin_memcpy(p, &v, sizeof v); }
+inline Vec fill(float x) { return x - Vec{}; }
+inline Vec zero() { return Vec{}; }
+
+// The first n floats, zeros behind.
+inline Vec load_part(const float* p, int n) {
+  Vec v{};
+  for (int i = 0; i < n; ++i) v[i] = p[i];
+  return v;
+}
+inline void store_part(float* p, Vec v, int n) {
+  for (int i = 0; i < n; ++i) p[i] = v[i];
+}
+inline Vec load_up_to(const float* p, std::int64_t n) {
+  return n >= kWidth ? load(p) : load_part(p, static_cast<int>(n));
+}
+inline void store_up_to(float* p, Vec v, std::int64_t n) {
+  n >= kWidth ? store(p, v) : store_part(p, v, static_cast<int>(n));
+}
+
+// a b + c in one rounding where the set has it (not at the baseline).
+inline Vec fma(Vec a, Vec b, Vec c) {
+#if defined(__AVX512F__)
+  return (Vec)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif defined(__AVX2__)
+  return (Vec)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#elif defined(__aarch64__)
+  return (Vec)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
+#else
+  return a * b + c;
+#endif
+}
+inline Vec max(Vec a, Vec b) { return a > b ? a : b; }
+inline Vec min(Vec a, Vec b) { return a < b ? a : b; }
+
+inline float fma(float a, float b, float c) {
+#if defined(__FMA__) || defined(__aarch64__)
+  return __builtin_fmaf(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
+
+// The lanes' sum, halves added to halves.
+inline float sum(Vec v) {
+  float lane[kWidth];
+  store(lane, v);
+  for (int n = kWidth / 2; n > 0; n /= 2) {
+    for (int i = 0; i < n; ++i) lane[i] += lane[i + n];
+  }
+  return lane[0];
+}
+inline float largest(Vec v) {
+  float result = v[0];
+  for (int i = 1; i < kWidth; ++i) result = v[i] > result ? v[i] : result;
+  return result;
+}
+
+constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) { return ceil_div(a, b) * b; }
+constexpr std::int64_t lower(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
+
+// f(tile, slot) for every tile in [0, n).
+template <class F>
+inline void parallel(const Launch& launch, std::int64_t n, F&& f) {
+  using Function = std::remove_reference_t<F>;
+  launch.run_tiles(
+      launch.threads, n,
+      [](void* argument, std::int64_t tile, int slot) { (*static_cast<Function*>(argument))(tile, slot); },
+      const_cast<void*>(static_cast<const void*>(&f)));
+}
+
+}  // namespace
+}  // namespace eddy::inline v0_1::EDDY_ISA
