@@ -34,7 +34,6 @@ EDDY_API Tensor combine(std::span<const double> a, const Tensor& x, std::span<co
 // Limits every element to [low, high]; derivative 0 outside.
 EDDY_API Tensor clamp(const Tensor& x, double low, double high);
 EDDY_API Tensor exp(const Tensor& x);
-EDDY_API Tensor log(const Tensor& x);
 EDDY_API Tensor square(const Tensor& x);
 
 inline Tensor operator+(const Tensor& a, const Tensor& b) { return add(a, b); }
@@ -46,7 +45,7 @@ inline Tensor operator*(const Tensor& a, double b) { return affine(a, b); }
 
 // ---- shape -------------------------------------------------------------------------------------------------------
 
-// The same elements with other extents; one extent may be -1.
+// The same elements with other extents.
 EDDY_API Tensor reshape(const Tensor& x, const Shape& shape);
 // Extents [first, first + count) of the innermost extent: (..., C) -> (..., count).
 EDDY_API Tensor slice(const Tensor& x, std::int64_t first, std::int64_t count);
@@ -81,9 +80,6 @@ struct Conv2dOptions {
 EDDY_API Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2dOptions& options = {},
                        const Tensor& x2 = {}, const Tensor& sample_bias = {}, const Tensor& residual = {});
 
-// Transposed convolution, weight (C, O, kh, kw) as torch has it, output (H - 1) stride - 2 pad + k.
-EDDY_API Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias, int stride, int pad);
-
 // Nearest neighbour to (height, width); source index floor(i * H / height) as torch has it.
 EDDY_API Tensor upsample_nearest(const Tensor& x, std::int64_t height, std::int64_t width);
 // Mean of 2 x 2 blocks, a last odd row or column left out (torch's AvgPool2d(2)).
@@ -100,15 +96,6 @@ struct GroupNormOptions {
 // the activation. x may be (N, L, C).
 EDDY_API Tensor group_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, const GroupNormOptions& options,
                            const Tensor& x2 = {}, const Tensor& scale = {}, const Tensor& shift = {});
-
-// Norm of the innermost extent; gamma, beta (C) optional; scale, shift (N, C) optional: y (1 + scale) + shift.
-EDDY_API Tensor layer_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, double eps,
-                           const Tensor& scale = {}, const Tensor& shift = {});
-// x / sqrt(mean(x^2) + eps) * gamma over the innermost extent, or over pieces of gamma's length of it (one a head).
-EDDY_API Tensor rms_norm(const Tensor& x, const Tensor& gamma, double eps);
-
-// x + gate y: x, y (N, L, C), gate (N, C).
-EDDY_API Tensor add_gated(const Tensor& x, const Tensor& gate, const Tensor& y);
 
 struct AttentionOptions {
   int heads = 1;

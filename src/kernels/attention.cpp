@@ -1,9 +1,9 @@
 // Softmax attention, a block of queries at a time: the full score matrix is never there [Rabe2021, Dao2022].
 //
-//   S = scale q k^T + bias,  P = exp(S - lse),  out = P v                      lse = ln sum_keys exp S
+//   S = scale q k^T + bias,  P = exp(S - top) / sum exp(S - top),  out = P v,  top the largest of a row
 //   dv = P^T dout,  dP = dout v^T,  dS = P (dP - sum(dout out)),  dq = scale dS k,  dk = scale dS^T q,  dbias = dS
 //
-// Backward makes P again from q, k and lse. Keys and values of a head are packed once for all its blocks.
+// Backward makes P again from q, k, top and the sum. Keys and values of a head are packed once for all its blocks.
 #include "kernels/attention.hpp"
 
 #include "kernels/gemm.hpp"
@@ -98,14 +98,12 @@ inline float largest_of(const float* row, std::int64_t keys) {
   return largest(best);
 }
 
-inline float log_of(float x) { return static_cast<float>(__builtin_log(static_cast<double>(x))); }
-
 std::int64_t forward_scratch(const AttentionShape& s, int slots) {
   const Heads w(s);
   return s.n * s.kv_heads * (w.key_floats + w.value_floats) + slots * kBlock * w.score_row;
 }
 
-void forward(const Launch& launch, const AttentionShape& s, const AttentionInputs& in, float* out, float* lse,
+void forward(const Launch& launch, const AttentionShape& s, const AttentionInputs& in, float* out, float* stats,
              float* scratch) {
   const Heads w(s);
   const std::int64_t head_floats = w.key_floats + w.value_floats, blocks = ceil_div(s.queries, kBlock);
@@ -126,7 +124,9 @@ void forward(const Launch& launch, const AttentionShape& s, const AttentionInput
       const float top = largest_of(p + i * w.score_row, s.keys);
       const float total = exponentials(p + i * w.score_row, s.keys, top);
       inverse[i] = total > 0 ? 1 / total : 0;
-      lse[head * s.queries + first + i] = total > 0 ? top + log_of(total) : 0;
+      float* st = stats + (head * s.queries + first + i) * 2;
+      st[0] = top;
+      st[1] = inverse[i];
     }
     float* o = out + (n * s.queries + first) * w.q_row + h * s.d;
     product(m, s.d, {p, s.keys, w.score_row}, {nullptr, 0, 0}, packed + w.key_floats, o, w.q_row, {});
@@ -163,7 +163,7 @@ inline void score_gradient(const Heads& w, std::int64_t m, const float* out, con
 struct BackwardWork {
   const AttentionInputs& in;
   const float* out;
-  const float* lse;
+  const float* stats;
   const float* dout;
   float* dq;
   float* dk;
@@ -206,7 +206,10 @@ void backward_head(const Heads& w, const BackwardWork& b, std::int64_t n, std::i
       const std::int64_t at = (n * s.queries + first) * w.q_row + h * s.d;
       scores(w, b.in, n, h, first, m, keys_t, p);
       for (std::int64_t i = 0; i < m; ++i) {
-        exponentials(p + i * w.score_row, s.keys, b.lse[(n * s.heads + h) * s.queries + first + i]);
+        const float* st = b.stats + ((n * s.heads + h) * s.queries + first + i) * 2;
+        float* row = p + i * w.score_row;
+        exponentials(row, s.keys, st[0]);
+        for (std::int64_t j = 0; j < w.score_row; j += kWidth) store(row + j, load(row + j) * fill(st[1]));
       }
       product(m, s.keys, {b.dout + at, s.d, w.q_row}, {nullptr, 0, 0}, values_t, ds, w.score_row, {});
       product_transposed(s.keys, s.d, m, p, w.score_row, b.dout + at, w.q_row, b.dv + kv_at, w.kv_row, tail);
@@ -220,10 +223,10 @@ void backward_head(const Heads& w, const BackwardWork& b, std::int64_t n, std::i
   }
 }
 
-void backward(const Launch& launch, const AttentionShape& s, const AttentionInputs& in, const float* out, const float* lse,
+void backward(const Launch& launch, const AttentionShape& s, const AttentionInputs& in, const float* out, const float* stats,
               const float* dout, float* dq, float* dk, float* dv, float* dbias, float* scratch) {
   const Heads w(s);
-  const BackwardWork work{in, out, lse, dout, dq, dk, dv, dbias};
+  const BackwardWork work{in, out, stats, dout, dq, dk, dv, dbias};
   const std::int64_t tiles = s.n * s.kv_heads;
   if (dbias) {
     for (std::int64_t t = 0; t < tiles; ++t) backward_head(w, work, t / s.kv_heads, t % s.kv_heads, scratch);

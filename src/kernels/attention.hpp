@@ -28,11 +28,11 @@ struct AttentionInputs {
 
 struct AttentionKernels {
   std::int64_t (*forward_scratch)(const AttentionShape&, int slots);
-  // lse (n, heads, queries): log of the sum of exponentials.
-  void (*forward)(const Launch&, const AttentionShape&, const AttentionInputs&, float* out, float* lse, float* scratch);
+  // stats (n, heads, queries, 2): the largest score and 1 / sum exp(score - largest).
+  void (*forward)(const Launch&, const AttentionShape&, const AttentionInputs&, float* out, float* stats, float* scratch);
   std::int64_t (*backward_scratch)(const AttentionShape&, int slots);
   // dbias like bias (added to, zeroed by the caller), or null: then one thread runs all of it, in one order.
-  void (*backward)(const Launch&, const AttentionShape&, const AttentionInputs&, const float* out, const float* lse,
+  void (*backward)(const Launch&, const AttentionShape&, const AttentionInputs&, const float* out, const float* stats,
                    const float* dout, float* dq, float* dk, float* dv, float* dbias, float* scratch);
 };
 

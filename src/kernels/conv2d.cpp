@@ -12,6 +12,8 @@ bool winograd_data(const ConvShape& s) {
          use_winograd(transposed(s));
 }
 
+int forward_algorithm(const ConvShape& s) { return use_winograd(s) ? 1 : 0; }
+
 std::int64_t forward_packed(const ConvShape& s) {
   return use_winograd(s) ? winograd_packed(s) : packed_floats(depth(s), s.out);
 }
@@ -55,7 +57,7 @@ void backward_weight(const Launch& launch, const ConvShape& s, const float* x, c
 }  // namespace
 
 extern const ConvKernels conv_kernels;
-const ConvKernels conv_kernels{forward_packed,       forward_scratch,       pack_forward,       forward,
+const ConvKernels conv_kernels{forward_algorithm,    forward_packed,       forward_scratch,       pack_forward,       forward,
                                backward_data_packed, backward_data_scratch, pack_backward_data, backward_data,
                                backward_weight_scratch, backward_weight};
 

@@ -13,6 +13,8 @@ struct ConvShape {
 };
 
 struct ConvKernels {
+  // Packed weights of one algorithm are not those of another.
+  int (*forward_algorithm)(const ConvShape&);
   // Floats of the packed weights and of scratch; all may be asked for any shape.
   std::int64_t (*forward_packed)(const ConvShape&);
   std::int64_t (*forward_scratch)(const ConvShape&, int slots);

@@ -1,0 +1,14 @@
+// The whole library.
+#pragma once
+
+#include "eddy/autograd.hpp"
+#include "eddy/cancel.hpp"
+#include "eddy/context.hpp"
+#include "eddy/error.hpp"
+#include "eddy/model.hpp"
+#include "eddy/network.hpp"
+#include "eddy/nn.hpp"
+#include "eddy/ops.hpp"
+#include "eddy/random.hpp"
+#include "eddy/tensor.hpp"
+#include "eddy/version.hpp"

@@ -1,0 +1,92 @@
+// Group norm with the scale and shift of the time embedding and SiLU in one pass; the formulas are in
+// kernels/group_norm.cpp. The inputs and two numbers a group are kept; the output is made again where it is needed.
+#include "ops/support.hpp"
+
+namespace eddy::inline v0_1 {
+
+namespace {
+
+enum Input { kX, kGamma, kBeta, kX2, kScale, kShift };
+
+struct Work {
+  GroupNormShape shape;
+  GroupNormInputs inputs;
+};
+
+Work work_of(const Call& call, const Tensor (&in)[6]) {
+  const auto& o = call.attributes<GroupNormOptions>();
+  const std::int64_t c1 = in[kX].extent(-1), n = in[kX].extent(0);
+  const std::int64_t pixels = n * c1 > 0 ? in[kX].elements() / (n * c1) : 0;
+  return {{n, pixels, c1, in[kX2].defined() ? in[kX2].extent(-1) : 0, o.groups, o.eps, o.activation == Activation::silu},
+          {data(in[kX]), data(in[kX2]), data(in[kGamma]), data(in[kBeta]), data(in[kScale]), data(in[kShift])}};
+}
+
+std::size_t scratch_bytes(const GroupNormKernels& kernels, const GroupNormShape& shape) {
+  return static_cast<std::size_t>(kernels.scratch(shape)) * sizeof(float);
+}
+
+Shape joined_shape(const Shape& x, std::int64_t channels) {
+  return x.rank() == 4 ? Shape{x[0], x[1], x[2], channels} : Shape{x[0], x[1], channels};
+}
+
+Tensor forward(Call& call) {
+  Tensor in[6];
+  for (int i = 0; i < 6; ++i) {
+    if (call.has(i)) call.keep_input(i);
+    in[i] = call.input(i);
+  }
+  const Work w = work_of(call, in);
+  const Context& context = call.context();
+  const auto& kernels = context.kernels().group_norm;
+  const bool known = call.remaking();
+  Tensor stats = known ? call.saved(0) : make({w.shape.n, w.shape.groups, 2}, context);
+  Tensor y = make(joined_shape(in[kX].shape(), w.shape.c1 + w.shape.c2), context);
+  const PoolBlock scratch(context, scratch_bytes(kernels, w.shape));
+  kernels.forward(launch_of(context), w.shape, w.inputs, known, write(stats), write(y), scratch.floats());
+  call.save(stats);
+  return y;
+}
+
+void vjp(Call& call, const Tensor& g, std::span<Tensor> result) {
+  Tensor in[6];
+  for (int i = 0; i < 6; ++i) in[i] = call.input(i);
+  const Work w = work_of(call, in);
+  const Context& context = call.context();
+  const auto& kernels = context.kernels().group_norm;
+  for (int i = 0; i < 6; ++i) {
+    if (call.has(i)) result[static_cast<std::size_t>(i)] = make(call.input_shape(i), context);
+  }
+  const GroupNormGradients gradients{write(result[kX]),    write(result[kX2]),    write(result[kGamma]),
+                                     write(result[kBeta]), write(result[kScale]), write(result[kShift])};
+  const PoolBlock scratch(context, scratch_bytes(kernels, w.shape));
+  kernels.backward(launch_of(context), w.shape, w.inputs, data(call.saved(0)), data(g), gradients, scratch.floats());
+}
+
+constexpr Operation kGroupNorm{"group_norm", forward, vjp, nullptr, true};
+
+}  // namespace
+
+Tensor group_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, const GroupNormOptions& o, const Tensor& x2,
+                  const Tensor& scale, const Tensor& shift) {
+  require_f32(x, "group_norm", "x");
+  require((x.rank() == 3 || x.rank() == 4) && x.elements() > 0, "group_norm",
+          [&] { return "x must be (N, H, W, C) or (N, L, C), got " + shape_of(x); });
+  require(o.activation == Activation::none || o.activation == Activation::silu, "group_norm",
+          [] { return "the activation must be none or silu"; });
+  std::int64_t channels = x.extent(-1);
+  if (x2.defined()) {
+    require_shape(x2, joined_shape(x.shape(), x2.rank() > 0 ? x2.extent(-1) : 0), "group_norm", "x2");
+    channels += x2.extent(-1);
+  }
+  require(o.groups > 0 && channels % o.groups == 0 && o.eps > 0, "group_norm", [&] {
+    return std::to_string(o.groups) + " groups must divide " + std::to_string(channels) + " channels, eps be positive";
+  });
+  require_shape(gamma, {channels}, "group_norm", "gamma");
+  require_shape(beta, {channels}, "group_norm", "beta");
+  require(scale.defined() == shift.defined(), "group_norm", [] { return "scale and shift come together"; });
+  require_shape_if(scale, {x.extent(0), channels}, "group_norm", "scale");
+  require_shape_if(shift, {x.extent(0), channels}, "group_norm", "shift");
+  return apply(kGroupNorm, {x, gamma, beta, x2, scale, shift}, attributes(o));
+}
+
+}  // namespace eddy::inline v0_1
