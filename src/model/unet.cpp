@@ -146,16 +146,16 @@ struct UNet::State {
   void ascend(Tensor& h, std::vector<Tensor>& skips, const Tensor& time) const;
 };
 
-// The order of declaration is that of diffusers' modules.
+// SiLU is the activation of both embeddings and of the last norm, whatever act_fn says, as in diffusers.
 UNet::State::State(const UNetConfig& c, Initialisation style) : config(c), tree(style) {
   const std::int64_t first = c.block_out_channels[0];
   const std::int64_t time_channels = c.time_embedding_dim.value_or(4 * first);
   const BlockOptions options = block_options(c, time_channels);
   const std::size_t levels = c.block_out_channels.size();
   conv_in = Conv2d(tree.in("conv_in"), c.in_channels, first);
-  time_embedding = TimestepEmbedding(tree.in("time_embedding"), first, time_channels, c.act_fn);
+  time_embedding = TimestepEmbedding(tree.in("time_embedding"), first, time_channels, Activation::silu);
   if (c.class_embed_type == ClassEmbedding::timestep) {
-    class_embedding = TimestepEmbedding(tree.in("class_embedding"), first, time_channels, c.act_fn);
+    class_embedding = TimestepEmbedding(tree.in("class_embedding"), first, time_channels, Activation::silu);
   } else if (c.class_embed_type == ClassEmbedding::none && c.num_class_embeds) {
     class_table = Embedding(tree.in("class_embedding"), *c.num_class_embeds, time_channels);
   }

@@ -1,0 +1,160 @@
+// The fields of diffusers' UNet2DModel, one line each, both ways.
+#include "pipeline/unet_config.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace eddy::inline v0_1 {
+
+namespace {
+
+// Names as text has them; the first that fits is the one that is written.
+template <class T>
+using Names = std::vector<std::pair<const char*, T>>;
+
+const Names<DownBlock> kDown{{"DownBlock2D", DownBlock::down},
+                             {"ResnetDownsampleBlock2D", DownBlock::resnet_down},
+                             {"AttnDownBlock2D", DownBlock::attn_down}};
+const Names<UpBlock> kUp{{"UpBlock2D", UpBlock::up},
+                         {"ResnetUpsampleBlock2D", UpBlock::resnet_up},
+                         {"AttnUpBlock2D", UpBlock::attn_up}};
+const Names<Resampling> kResampling{{"conv", Resampling::conv}, {"resnet", Resampling::resnet}};
+const Names<TimeScaleShift> kTime{{"default", TimeScaleShift::add}, {"scale_shift", TimeScaleShift::scale_shift}};
+const Names<Activation> kActivation{{"silu", Activation::silu}, {"swish", Activation::silu}, {"mish", Activation::mish},
+                                    {"gelu", Activation::gelu}, {"relu", Activation::relu}};
+const Names<ClassEmbedding> kClass{{"timestep", ClassEmbedding::timestep}, {"identity", ClassEmbedding::identity}};
+
+template <class T>
+T named(const JsonFields& fields, const std::string& key, const std::string& text, const Names<T>& names) {
+  std::string all;
+  for (const auto& [name, value] : names) {
+    if (text == name) return value;
+    all += (all.empty() ? "" : ", ") + std::string(name);
+  }
+  fields.refuse(key, "one of " + all);
+}
+
+template <class T>
+std::string name_of(T value, const Names<T>& names) {
+  return std::ranges::find(names, value, &std::pair<const char*, T>::second)->first;
+}
+
+template <class T>
+std::vector<T> named_list(JsonFields& fields, const std::string& key, const std::vector<T>& otherwise,
+                          const Names<T>& names) {
+  if (!fields.has(key)) return fields.raw(key), otherwise;
+  std::vector<T> result;
+  for (const std::string& text : fields.texts(key, {})) result.push_back(named(fields, key, text, names));
+  return result;
+}
+
+template <class T>
+std::vector<std::string> names_of(const std::vector<T>& values, const Names<T>& names) {
+  std::vector<std::string> result;
+  for (const T value : values) result.push_back(name_of(value, names));
+  return result;
+}
+
+constexpr std::int64_t kMost = 1 << 20;
+
+void read_size(JsonFields& fields, UNetConfig& c) {
+  const Json& size = fields.raw("sample_size");
+  if (size.is_array()) {
+    const auto both = fields.integers("sample_size", {});
+    if (both.size() != 2 || both[0] < 1 || both[1] < 1) fields.refuse("sample_size", "one size, or height and width");
+    c.sample_height = both[0];
+    c.sample_width = both[1];
+  } else {
+    c.sample_height = c.sample_width = fields.integer("sample_size", 0, 1, kMost);
+  }
+}
+
+template <class T>
+std::optional<T> optional_integer(JsonFields& fields, const std::string& key, std::optional<T> when_absent, bool absent) {
+  const auto value = fields.integer(key, -1, 1, kMost);
+  if (value > 0) return static_cast<T>(value);
+  return absent ? when_absent : std::nullopt;
+}
+
+}  // namespace
+
+UNetConfig unet_config_from_json(const Json& json, const std::string& source,
+                                 const std::function<void(const std::string&)>& unknown) {
+  JsonFields f(json, source);
+  UNetConfig c;
+  read_size(f, c);
+  c.in_channels = f.integer("in_channels", c.in_channels, 1, kMost);
+  c.out_channels = f.integer("out_channels", c.out_channels, 1, kMost);
+  c.center_input_sample = f.boolean("center_input_sample", c.center_input_sample);
+  const std::string embedding = f.text("time_embedding_type", "positional");
+  if (embedding != "positional") f.refuse("time_embedding_type", "positional (fourier and learned are not supported)");
+  c.time_embedding_dim = optional_integer<std::int64_t>(f, "time_embedding_dim", std::nullopt, true);
+  c.freq_shift = f.number("freq_shift", c.freq_shift);
+  c.flip_sin_to_cos = f.boolean("flip_sin_to_cos", c.flip_sin_to_cos);
+  c.down_block_types = named_list(f, "down_block_types", c.down_block_types, kDown);
+  c.up_block_types = named_list(f, "up_block_types", c.up_block_types, kUp);
+  if (json.contains("mid_block_type")) {
+    c.mid_block = f.has("mid_block_type");
+    if (c.mid_block && f.text("mid_block_type", "") != "UNetMidBlock2D") f.refuse("mid_block_type", "UNetMidBlock2D or null");
+    f.raw("mid_block_type");
+  }
+  c.block_out_channels = f.integers("block_out_channels", c.block_out_channels);
+  c.layers_per_block = static_cast<int>(f.integer("layers_per_block", c.layers_per_block, 1, 1000));
+  c.mid_block_scale_factor = f.number("mid_block_scale_factor", c.mid_block_scale_factor);
+  c.downsample_padding = static_cast<int>(f.integer("downsample_padding", c.downsample_padding, 0, 1));
+  c.downsample_type = named(f, "downsample_type", f.text("downsample_type", "conv"), kResampling);
+  c.upsample_type = named(f, "upsample_type", f.text("upsample_type", "conv"), kResampling);
+  c.dropout = f.number("dropout", c.dropout);
+  c.act_fn = named(f, "act_fn", f.text("act_fn", "silu"), kActivation);
+  c.attention_head_dim = optional_integer(f, "attention_head_dim", c.attention_head_dim, !json.contains("attention_head_dim"));
+  c.norm_num_groups = static_cast<int>(f.integer("norm_num_groups", c.norm_num_groups, 1, kMost));
+  c.attn_norm_num_groups = optional_integer<int>(f, "attn_norm_num_groups", std::nullopt, true);
+  c.norm_eps = f.number("norm_eps", c.norm_eps);
+  c.resnet_time_scale_shift = named(f, "resnet_time_scale_shift", f.text("resnet_time_scale_shift", "default"), kTime);
+  c.add_attention = f.boolean("add_attention", c.add_attention);
+  if (f.has("class_embed_type")) c.class_embed_type = named(f, "class_embed_type", f.text("class_embed_type", ""), kClass);
+  f.raw("class_embed_type");
+  c.num_class_embeds = optional_integer<std::int64_t>(f, "num_class_embeds", std::nullopt, true);
+  f.raw("num_train_timesteps");
+  f.finish(unknown);
+  return c;
+}
+
+Json unet_config_to_json(const UNetConfig& c) {
+  const auto optional = [](const auto& value) { return value ? Json(*value) : Json(); };
+  Json size;
+  if (c.sample_height > 0) {
+    size = c.sample_height == c.sample_width ? Json(c.sample_height) : Json({c.sample_height, c.sample_width});
+  }
+  return {{"sample_size", size},
+          {"in_channels", c.in_channels},
+          {"out_channels", c.out_channels},
+          {"center_input_sample", c.center_input_sample},
+          {"time_embedding_type", "positional"},
+          {"time_embedding_dim", optional(c.time_embedding_dim)},
+          {"freq_shift", static_cast<std::int64_t>(c.freq_shift)},
+          {"flip_sin_to_cos", c.flip_sin_to_cos},
+          {"down_block_types", names_of(c.down_block_types, kDown)},
+          {"mid_block_type", c.mid_block ? Json("UNetMidBlock2D") : Json()},
+          {"up_block_types", names_of(c.up_block_types, kUp)},
+          {"block_out_channels", c.block_out_channels},
+          {"layers_per_block", c.layers_per_block},
+          {"mid_block_scale_factor", c.mid_block_scale_factor},
+          {"downsample_padding", c.downsample_padding},
+          {"downsample_type", name_of(c.downsample_type, kResampling)},
+          {"upsample_type", name_of(c.upsample_type, kResampling)},
+          {"dropout", c.dropout},
+          {"act_fn", name_of(c.act_fn, kActivation)},
+          {"attention_head_dim", optional(c.attention_head_dim)},
+          {"norm_num_groups", c.norm_num_groups},
+          {"attn_norm_num_groups", optional(c.attn_norm_num_groups)},
+          {"norm_eps", c.norm_eps},
+          {"resnet_time_scale_shift", name_of(c.resnet_time_scale_shift, kTime)},
+          {"add_attention", c.add_attention},
+          {"class_embed_type", c.class_embed_type == ClassEmbedding::none ? Json() : Json(name_of(c.class_embed_type, kClass))},
+          {"num_class_embeds", optional(c.num_class_embeds)},
+          {"num_train_timesteps", Json()}};
+}
+
+}  // namespace eddy::inline v0_1
