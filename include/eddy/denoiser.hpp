@@ -1,0 +1,42 @@
+// Denoisers: what samplers call. A denoiser is a function (x, levels) -> prediction of x_0 and eps; adapters make one of a
+// network and a condition, guidance makes one of others.
+#pragma once
+
+#include <functional>
+#include <span>
+
+#include "eddy/network.hpp"
+#include "eddy/schedule.hpp"
+
+namespace eddy::inline v0_1 {
+
+// x0 and eps of x = alpha x0 + sigma eps. A user's denoiser may give x0 alone through from_x0.
+struct Prediction {
+  Tensor x0, eps;
+  Tensor variance;  // of a network with a learned range: its second half as it came (-1 to 1), else empty
+};
+
+// levels: one for all samples, or one a sample of x.
+using Denoiser = std::function<Prediction(const Tensor& x, std::span<const NoiseLevel> levels)>;
+
+// Adapters bring x to the scale that the network was trained at, alpha^2 + sigma^2 = 1 (flow: alpha + sigma = 1), so that
+// denoise(k x, {t, k alpha, k sigma}) gives the same x0 and eps. A network of twice x's channels has a learned range of
+// variance in its second half. The network is told level.t.
+EDDY_API Denoiser from_eps(Network network, Condition condition = {});  // throws Error where alpha is 0
+EDDY_API Denoiser from_v(Network network, Condition condition = {});    // v = alpha eps - sigma x0 [Salimans2022, D]
+EDDY_API Denoiser from_x0(Network network, Condition condition = {});   // eps = (x - alpha x0) / sigma; 0 where sigma is
+EDDY_API Denoiser from_flow(Network network, Condition condition = {});  // u = eps - x0 [Lipman2023]
+
+// u + scale (c - u) on x0 and eps [Ho2022, Eq. 6]; scale 1 is the conditional one alone.
+EDDY_API Denoiser classifier_free_guidance(Denoiser conditional, Denoiser unconditional, double scale);
+
+// The forward process in one step: alpha x0 + sigma eps, one level for all or one a sample [Ho2020, Eq. 4].
+EDDY_API Tensor add_noise(const Tensor& x0, const Tensor& eps, std::span<const NoiseLevel> levels);
+// One step of it, from a level to a noisier one: x' = (alpha' / alpha) x + sqrt(sigma'^2 - (alpha' sigma / alpha)^2) eps
+// [Ho2020, Eq. 2]. Throws Error when the second is not noisier.
+EDDY_API Tensor add_noise_step(const Tensor& x, const Tensor& eps, const NoiseLevel& from, const NoiseLevel& to);
+
+// The velocity alpha eps - sigma x0 of each sample.
+EDDY_API Tensor velocity(const Tensor& x0, const Tensor& eps, std::span<const NoiseLevel> levels);
+
+}  // namespace eddy::inline v0_1

@@ -1,0 +1,72 @@
+// Samplers: free functions (denoiser, x, steps, noise, options) -> x. The steps are data; nothing is recomputed inside.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <span>
+
+#include "eddy/cancel.hpp"
+#include "eddy/denoiser.hpp"
+#include "eddy/random.hpp"
+
+namespace eddy::inline v0_1 {
+
+// How the predicted x0 is limited; off by default.
+struct Clip {
+  enum class Kind { none, range, dynamic };
+  Kind kind = Kind::none;
+  double range = 1;         // `range`: to [-range, range]
+  double ratio = 0.995;     // `dynamic` [Saharia2022, 2.3]: s = this quantile of |x0| of a sample, limited to [1, largest],
+  double largest = 1;       // then x0 limited to [-s, s] and divided by s
+};
+
+// What a callback sees after a step. It may replace x.
+struct StepReport {
+  std::size_t step;                     // from 0
+  std::size_t steps;
+  NoiseLevel level;                     // of x
+  Tensor& x;
+  const std::function<Tensor()>& x0;    // the prediction of x0, limited, when asked for
+};
+
+struct SamplerOptions {
+  Clip clip;
+  std::function<void(const StepReport&)> on_step;
+  CancelToken cancel;
+};
+
+struct DdimOptions : SamplerOptions {
+  double eta = 0;                         // 0: deterministic, 1: ancestral
+  bool use_clipped_model_output = false;  // eps again from the limited x0
+};
+
+// DDIM [Song2021]. x (N, ...) at steps[0].from -> x at steps.back().to. Throws Error for steps that do not lead from noisy to
+// clean, and for a latent that is not finite, naming the step; Cancelled when cancelled.
+EDDY_API Tensor sample_ddim(const Denoiser& denoise, Tensor x, std::span<const Step> steps, const NoiseSource& noise,
+                            const DdimOptions& options = {});
+
+// The same without noise towards the noisy end: a list of steps from clean to noisy. The network is told from.t, as diffusers'
+// DDIMInverseScheduler does.
+EDDY_API Tensor invert_ddim(const Denoiser& denoise, Tensor x, std::span<const Step> steps, const DdimOptions& options = {});
+
+enum class Variance {
+  fixed_small,   // the posterior's, beta~ [Ho2020, Eq. 7]
+  fixed_large,   // beta [Ho2020, 3.2]
+  learned_range  // between the two in the logarithm, from Prediction.variance [Nichol2021, Eq. 15]
+};
+
+struct DdpmOptions : SamplerOptions {
+  Variance variance = Variance::fixed_small;
+};
+
+// Ancestral sampling [Ho2020, Alg. 2]; no noise in a step that ends at sigma = 0.
+EDDY_API Tensor sample_ddpm(const Denoiser& denoise, Tensor x, std::span<const Step> steps, const NoiseSource& noise,
+                            const DdpmOptions& options = {});
+
+// One step of DDIM for each sample, for distillation and methods of one's own: x at from -> x at to, with z ~ N(0, I) for eta.
+EDDY_API Tensor ddim_step(const Prediction& prediction, std::span<const Step> steps, double eta = 0, const Tensor& z = {});
+
+// Applies a Clip to x0.
+EDDY_API Tensor clipped(const Tensor& x0, const Clip& clip);
+
+}  // namespace eddy::inline v0_1

@@ -1,0 +1,98 @@
+// Noise schedules: numbers only, in double.
+//
+// Everything hangs on x_t = alpha_t x_0 + sigma_t eps. A discrete schedule is a table over t = 0 .. T-1 with
+// alpha^2 + sigma^2 = 1; index t has t + 1 steps of noise in it. `alpha_bar` is alpha^2, the DDPM paper's cumulative product.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "eddy/version.hpp"
+
+namespace eddy::inline v0_1 {
+
+// x = alpha x0 + sigma eps; t is only what the network is told.
+struct NoiseLevel {
+  double t, alpha, sigma;
+  friend bool operator==(const NoiseLevel&, const NoiseLevel&) = default;
+};
+
+struct Step {
+  NoiseLevel from, to;
+};
+
+// ---- betas -------------------------------------------------------------------------------------------------------
+
+EDDY_API std::vector<double> linear_betas(int steps, double beta_start = 1e-4, double beta_end = 0.02);  // [Ho2020, 4]
+// Linear in the square root, as latent diffusion has it.
+EDDY_API std::vector<double> scaled_linear_betas(int steps, double beta_start = 0.00085, double beta_end = 0.012);
+// "squaredcos_cap_v2": alpha_bar(u) = cos^2((u + 0.008) / 1.008 pi / 2), betas at most `largest` [Nichol2021, Eq. 17].
+EDDY_API std::vector<double> cosine_betas(int steps, double largest = 0.999);
+// A logistic curve over [-6, 6] between the two.
+EDDY_API std::vector<double> sigmoid_betas(int steps, double beta_start = 1e-4, double beta_end = 0.02);
+// Shifts and scales sqrt(alpha_bar) so that the last is 0 and the first stays [Lin2023, Alg. 1].
+EDDY_API std::vector<double> rescale_zero_terminal_snr(std::span<const double> betas);
+
+// ---- the table ---------------------------------------------------------------------------------------------------
+
+class EDDY_API Schedule {
+ public:
+  // betas in (0, 1]; only the last may be 1. Throws Error naming the entry otherwise.
+  explicit Schedule(std::vector<double> betas);
+  // The same with every table rounded to float32 in diffusers' order of operations: people's pictures depend on it.
+  static Schedule diffusers(std::span<const double> betas, bool zero_terminal_snr);
+
+  int steps() const noexcept { return static_cast<int>(betas_.size()); }
+  // Views at t in [0, steps()); throw Error elsewhere.
+  double beta(int t) const;
+  double alpha_bar(int t) const;
+  double one_minus_alpha_bar(int t) const;  // without cancellation
+  double alpha(int t) const;                // sqrt(alpha_bar)
+  double sigma(int t) const;                // sqrt(1 - alpha_bar)
+  double snr(int t) const;                  // alpha_bar / (1 - alpha_bar)
+  double log_snr(int t) const;
+  double ve_sigma(int t) const;  // sigma / alpha: the level where alpha is 1
+  NoiseLevel level(int t) const;
+
+  // Between the entries: log-SNR is linear in t on [0, steps() - 1] (finite part). Throw Error outside.
+  NoiseLevel level_at(double t) const;
+  // The t of a log-SNR, limited to the table.
+  double t_of_log_snr(double log_snr) const;
+
+ private:
+  Schedule() = default;
+  void check(int t) const;
+  std::vector<double> betas_, alpha_bars_, rests_;
+};
+
+EDDY_API Schedule linear_schedule(int steps, double beta_start = 1e-4, double beta_end = 0.02);
+EDDY_API Schedule scaled_linear_schedule(int steps, double beta_start = 0.00085, double beta_end = 0.012);
+EDDY_API Schedule cosine_schedule(int steps);
+EDDY_API Schedule sigmoid_schedule(int steps, double beta_start = 1e-4, double beta_end = 0.02);
+// Any table with its last SNR moved to zero.
+EDDY_API Schedule zero_terminal_snr(const Schedule& schedule);
+
+// ---- spacings ----------------------------------------------------------------------------------------------------
+
+enum class Spacing { linspace, leading, trailing };
+
+// The timesteps of n steps, noisy first, as diffusers' set_timesteps(n) has them; steps_offset counts for `leading`.
+EDDY_API std::vector<int> timesteps(int train_steps, int n, Spacing spacing, int steps_offset = 0);
+
+// Levels of those timesteps and behind them the clean one, (t, 1, 0).
+EDDY_API std::vector<NoiseLevel> linspace_levels(const Schedule& schedule, int n);
+EDDY_API std::vector<NoiseLevel> leading_levels(const Schedule& schedule, int n, int steps_offset = 0);
+EDDY_API std::vector<NoiseLevel> trailing_levels(const Schedule& schedule, int n);
+
+// Pairs a list: from levels[i] to levels[i + 1].
+EDDY_API std::vector<Step> steps(std::span<const NoiseLevel> levels);
+
+// diffusers' DDIM steps: to t - T / n whatever the spacing; below 0 the clean level, or that of t = 0 when
+// set_alpha_to_one is false.
+EDDY_API std::vector<Step> ddim_steps(const Schedule& schedule, int n, Spacing spacing, int steps_offset = 0,
+                                      bool set_alpha_to_one = true);
+// diffusers' DDPM steps: to the next entry of the list, the last to the clean level.
+EDDY_API std::vector<Step> ddpm_steps(const Schedule& schedule, int n, Spacing spacing, int steps_offset = 0);
+
+}  // namespace eddy::inline v0_1

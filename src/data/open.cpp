@@ -1,0 +1,150 @@
+// Data sets from files: what a name or path means is decided by what is there.
+#include <algorithm>
+
+#include "base/files.hpp"
+#include "eddy/data.hpp"
+#include "eddy/error.hpp"
+#include "io/arrays.hpp"
+#include "io/image.hpp"
+
+namespace eddy::inline v0_1 {
+
+namespace {
+
+const char* const kFashionFolder = "/usr/share/datasets/fashion-mnist";
+const std::vector<std::string> kFashionNames{"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
+                                             "Sandal",      "Shirt",   "Sneaker",  "Bag",   "Ankle boot"};
+const std::vector<std::string> kDigitNames{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
+const std::vector<std::string> kCifarNames{"airplane", "automobile", "bird",  "cat",  "deer",
+                                           "dog",      "frog",       "horse", "ship", "truck"};
+
+// The first of the names, gzipped or not, that is in the folder; "" when none is.
+std::string find_idx(const std::string& folder, const std::string& stem) {
+  for (const char* ending : {"", ".gz"}) {
+    const std::string path = join(folder, stem + ending);
+    if (path_kind(path) == PathKind::file) return path;
+  }
+  return {};
+}
+
+std::shared_ptr<const Dataset> idx_part(const std::string& folder, const std::string& part,
+                                        const std::vector<std::string>& names) {
+  const std::string pictures = find_idx(folder, part + "-images-idx3-ubyte");
+  const std::string labels = find_idx(folder, part + "-labels-idx1-ubyte");
+  if (pictures.empty()) return nullptr;
+  ByteArray array = read_idx(pictures);
+  if (array.shape.size() != 3) throw Error("data " + pictures + ": must have 3 extents (N, H, W)");
+  std::vector<std::int64_t> classes;
+  if (!labels.empty()) {
+    const ByteArray bytes = read_idx(labels);
+    classes.assign(bytes.bytes.begin(), bytes.bytes.end());
+  }
+  return memory_pictures(std::move(array.bytes), {array.shape[1], array.shape[2], 1}, std::move(classes),
+                         labels.empty() ? std::vector<std::string>{} : names);
+}
+
+Data open_idx(const std::string& folder, bool fashion) {
+  const auto& names = fashion ? kFashionNames : kDigitNames;
+  return {idx_part(folder, "train", names), idx_part(folder, "t10k", names)};
+}
+
+std::shared_ptr<const Dataset> cifar_part(const std::vector<std::string>& paths) {
+  std::vector<std::uint8_t> bytes;
+  std::vector<std::int64_t> labels;
+  for (const std::string& path : paths) {
+    const CifarRecords records = read_cifar10(path);
+    bytes.insert(bytes.end(), records.pictures.bytes.begin(), records.pictures.bytes.end());
+    labels.insert(labels.end(), records.labels.begin(), records.labels.end());
+  }
+  return memory_pictures(std::move(bytes), {32, 32, 3}, std::move(labels), kCifarNames);
+}
+
+Data open_cifar(const std::string& folder) {
+  std::vector<std::string> train;
+  for (const std::string& name : list_directory(folder)) {
+    if (name.starts_with("data_batch_") && name.ends_with(".bin")) train.push_back(join(folder, name));
+  }
+  const std::string test = join(folder, "test_batch.bin");
+  return {cifar_part(train), exists(test) ? cifar_part({test}) : nullptr};
+}
+
+struct Found {
+  std::vector<std::string> pictures;
+  std::vector<std::int64_t> labels;
+};
+
+void collect(const std::string& folder, std::int64_t label, int depth, Found& found) {
+  if (depth > 16) throw Error("data " + folder + ": folders are nested more than 16 deep");
+  for (const std::string& name : list_directory(folder)) {
+    const std::string path = join(folder, name);
+    if (name.starts_with('.')) continue;
+    if (path_kind(path) == PathKind::directory) {
+      collect(path, label, depth + 1, found);
+    } else if (is_picture_name(name)) {
+      found.pictures.push_back(path);
+      found.labels.push_back(label);
+    }
+  }
+}
+
+std::shared_ptr<const Dataset> open_pictures(const std::string& folder, const DataOptions& o) {
+  Found found;
+  std::vector<std::string> names;
+  if (o.class_folders) {
+    for (const std::string& name : list_directory(folder)) {
+      const std::string path = join(folder, name);
+      if (path_kind(path) != PathKind::directory || name.starts_with('.')) continue;
+      collect(path, static_cast<std::int64_t>(names.size()), 0, found);
+      names.push_back(name);
+    }
+    if (names.empty()) throw Error("data " + folder + ": --class-folders needs sub-folders, one a class");
+  } else {
+    collect(folder, 0, 0, found);
+    found.labels.clear();
+  }
+  if (found.pictures.empty()) {
+    throw Error("data " + folder + ": found no PNG, JPEG or BMP pictures, no IDX files and no CIFAR-10 batches");
+  }
+  DataOptions size = o;
+  std::vector<std::uint8_t> bytes;
+  for (const std::string& path : found.pictures) {
+    const Picture picture = read_picture(path, size.channels > 0 ? size.channels : 3);
+    if (size.channels == 0) size.channels = 3;
+    if (size.height == 0) size.height = picture.height;
+    if (size.width == 0) size.width = picture.width;
+    const Picture cut = resized_and_cropped(picture, static_cast<int>(size.width), static_cast<int>(size.height));
+    bytes.insert(bytes.end(), cut.pixels.begin(), cut.pixels.end());
+  }
+  return memory_pictures(std::move(bytes), {size.height, size.width, size.channels}, std::move(found.labels), std::move(names));
+}
+
+}  // namespace
+
+Data open_data(const std::string& spec, const DataOptions& options) {
+  if (options.channels != 0 && options.channels != 1 && options.channels != 3) {
+    throw Error("data: channels must be 1 or 3, got " + std::to_string(options.channels));
+  }
+  if (spec == "fashion-mnist" && !exists(spec)) {
+    if (find_idx(kFashionFolder, "train-images-idx3-ubyte").empty()) {
+      throw Error(std::string("data fashion-mnist: not found in ") + kFashionFolder +
+                  "; Debian's package dataset-fashion-mnist brings it, or give a folder with its four IDX files");
+    }
+    return open_idx(kFashionFolder, true);
+  }
+  switch (path_kind(spec)) {
+    case PathKind::missing:
+      throw Error("data " + spec + ": there is no such file or folder (and no data set of that name; known: fashion-mnist)");
+    case PathKind::other:
+      throw Error("data " + spec + ": neither a file nor a folder");
+    case PathKind::file:
+      if (lower_extension(spec) == ".csv") return {memory_samples(read_csv(spec)), nullptr};
+      throw Error("data " + spec + ": a single file must be a .csv of numbers; else give a folder");
+    case PathKind::directory:
+      break;
+  }
+  if (!find_idx(spec, "train-images-idx3-ubyte").empty()) return open_idx(spec, spec.find("fashion") != std::string::npos);
+  if (exists(join(spec, "data_batch_1.bin"))) return open_cifar(spec);
+  return {open_pictures(spec, options), nullptr};
+}
+
+}  // namespace eddy::inline v0_1

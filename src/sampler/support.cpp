@@ -1,0 +1,58 @@
+// Checks and reports of samplers.
+#include "sampler/support.hpp"
+
+#include <cmath>
+#include <string>
+
+#include "eddy/error.hpp"
+
+namespace eddy::inline v0_1 {
+
+namespace {
+
+// sigma / alpha as an angle: grows with noise, finite at alpha = 0.
+double noisiness(const NoiseLevel& l) { return std::atan2(l.sigma, l.alpha); }
+
+bool valid(const NoiseLevel& l) {
+  return std::isfinite(l.t) && std::isfinite(l.alpha) && std::isfinite(l.sigma) && l.alpha >= 0 && l.sigma >= 0 &&
+         l.alpha + l.sigma > 0;
+}
+
+}  // namespace
+
+void check_steps(const char* sampler, std::span<const Step> steps, bool towards_clean) {
+  const auto fail = [&](std::size_t i, const char* what) {
+    throw Error(std::string(sampler) + ": step " + std::to_string(i) + " " + what);
+  };
+  if (steps.empty()) throw Error(std::string(sampler) + ": there are no steps");
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    const auto& [from, to] = steps[i];
+    if (!valid(from) || !valid(to)) fail(i, "has a level that is not finite, or negative");
+    const double change = noisiness(to) - noisiness(from);
+    if (towards_clean ? change > 1e-12 : change < -1e-12) {
+      fail(i, towards_clean ? "does not lead from noisy to clean" : "does not lead from clean to noisy");
+    }
+  }
+}
+
+void report(const char* sampler, const SamplerOptions& options, std::size_t i, std::span<const Step> steps, Tensor& x,
+            const std::function<Tensor()>& x0) {
+  options.cancel.check();
+  for (const float value : x.values()) {
+    if (!std::isfinite(value)) {
+      throw Error(std::string(sampler) + ": x is not finite after step " + std::to_string(i) +
+                  "; the network's output is broken, or clipping is needed");
+    }
+  }
+  if (options.on_step) options.on_step({i, steps.size(), steps[i].to, x, x0});
+}
+
+double ancestral_deviation(const Step& step) {
+  const auto& [from, to] = step;
+  if (to.sigma == 0 || from.sigma == 0) return 0;
+  const double ratio = from.alpha / to.alpha;
+  const double left = from.sigma * from.sigma - ratio * ratio * to.sigma * to.sigma;
+  return left > 0 ? to.sigma / from.sigma * std::sqrt(left) : 0;
+}
+
+}  // namespace eddy::inline v0_1

@@ -1,0 +1,76 @@
+// Lists of betas. beta_t = 1 - alpha_bar_t / alpha_bar_{t-1}.
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "eddy/error.hpp"
+#include "eddy/schedule.hpp"
+
+namespace eddy::inline v0_1 {
+
+namespace {
+
+constexpr double kPi = 3.14159265358979323846;
+
+void check_steps(int steps) {
+  if (steps < 1) throw Error("schedule: the number of steps must be positive, got " + std::to_string(steps));
+}
+
+std::vector<double> between(int steps, double first, double last) {
+  check_steps(steps);
+  std::vector<double> result(static_cast<std::size_t>(steps));
+  for (int i = 0; i < steps; ++i) {
+    const double u = steps > 1 ? static_cast<double>(i) / (steps - 1) : 0;
+    result[static_cast<std::size_t>(i)] = first + (last - first) * u;
+  }
+  return result;
+}
+
+}  // namespace
+
+std::vector<double> linear_betas(int steps, double beta_start, double beta_end) {
+  return between(steps, beta_start, beta_end);
+}
+
+std::vector<double> scaled_linear_betas(int steps, double beta_start, double beta_end) {
+  std::vector<double> betas = between(steps, std::sqrt(beta_start), std::sqrt(beta_end));
+  for (double& beta : betas) beta *= beta;
+  return betas;
+}
+
+std::vector<double> cosine_betas(int steps, double largest) {
+  check_steps(steps);
+  const auto alpha_bar = [steps](int i) {
+    const double c = std::cos((static_cast<double>(i) / steps + 0.008) / 1.008 * kPi / 2);
+    return c * c;
+  };
+  std::vector<double> betas(static_cast<std::size_t>(steps));
+  for (int i = 0; i < steps; ++i) {
+    betas[static_cast<std::size_t>(i)] = std::min(1 - alpha_bar(i + 1) / alpha_bar(i), largest);
+  }
+  return betas;
+}
+
+std::vector<double> sigmoid_betas(int steps, double beta_start, double beta_end) {
+  std::vector<double> betas = between(steps, -6, 6);
+  for (double& beta : betas) beta = (beta_end - beta_start) / (1 + std::exp(-beta)) + beta_start;
+  return betas;
+}
+
+std::vector<double> rescale_zero_terminal_snr(std::span<const double> betas) {
+  std::vector<double> roots;  // sqrt(alpha_bar)
+  double product = 1;
+  for (const double beta : betas) roots.push_back(std::sqrt(product *= 1 - beta));
+  if (roots.size() < 2) throw Error("rescale_zero_terminal_snr: needs at least two betas");
+  const double first = roots.front(), last = roots.back();
+  std::vector<double> result;
+  double before = 1;  // alpha_bar
+  for (const double root : roots) {
+    const double moved = (root - last) * first / (first - last), now = moved * moved;
+    result.push_back(1 - now / before);
+    before = now;
+  }
+  return result;
+}
+
+}  // namespace eddy::inline v0_1

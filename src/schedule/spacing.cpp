@@ -1,0 +1,93 @@
+// Which timesteps n steps visit, and the steps between them.
+//
+//   linspace   round(linspace(0, T - 1, n)), reversed
+//   leading    (n - 1 .. 0) (T // n) + offset
+//   trailing   round(T - i T / n) - 1, i = 0 .. n - 1         rounding half to even, as numpy does
+#include <cmath>
+#include <string>
+
+#include "eddy/error.hpp"
+#include "eddy/schedule.hpp"
+
+namespace eddy::inline v0_1 {
+
+namespace {
+
+constexpr NoiseLevel kClean{0, 1, 0};
+
+double half_to_even(double x) {
+  const double floor = std::floor(x), rest = x - floor;
+  if (rest != 0.5) return std::floor(x + 0.5);
+  return std::fmod(floor, 2) == 0 ? floor : floor + 1;
+}
+
+std::vector<NoiseLevel> levels_of(const Schedule& schedule, const std::vector<int>& ts) {
+  std::vector<NoiseLevel> levels;
+  for (const int t : ts) levels.push_back(schedule.level(t));
+  levels.push_back(kClean);
+  return levels;
+}
+
+}  // namespace
+
+std::vector<int> timesteps(int train_steps, int n, Spacing spacing, int steps_offset) {
+  if (n < 1 || n > train_steps) {
+    throw Error("timesteps: the number of steps must be in 1 to " + std::to_string(train_steps) + ", got " +
+                std::to_string(n));
+  }
+  std::vector<int> result;
+  for (int i = 0; i < n; ++i) {
+    switch (spacing) {
+      case Spacing::linspace: {
+        const int j = n - 1 - i;
+        const double t = n > 1 ? j * (static_cast<double>(train_steps - 1) / (n - 1)) : 0;
+        result.push_back(static_cast<int>(half_to_even(t)));
+        break;
+      }
+      case Spacing::leading:
+        result.push_back((n - 1 - i) * (train_steps / n) + steps_offset);
+        break;
+      case Spacing::trailing: {
+        const double ratio = static_cast<double>(train_steps) / n;
+        result.push_back(static_cast<int>(half_to_even(train_steps - i * ratio)) - 1);
+        break;
+      }
+    }
+  }
+  for (const int t : result) {
+    if (t < 0 || t >= train_steps) throw Error("timesteps: steps_offset leads to t = " + std::to_string(t));
+  }
+  return result;
+}
+
+std::vector<NoiseLevel> linspace_levels(const Schedule& s, int n) {
+  return levels_of(s, timesteps(s.steps(), n, Spacing::linspace));
+}
+std::vector<NoiseLevel> leading_levels(const Schedule& s, int n, int steps_offset) {
+  return levels_of(s, timesteps(s.steps(), n, Spacing::leading, steps_offset));
+}
+std::vector<NoiseLevel> trailing_levels(const Schedule& s, int n) {
+  return levels_of(s, timesteps(s.steps(), n, Spacing::trailing));
+}
+
+std::vector<Step> steps(std::span<const NoiseLevel> levels) {
+  std::vector<Step> result;
+  for (std::size_t i = 1; i < levels.size(); ++i) result.push_back({levels[i - 1], levels[i]});
+  return result;
+}
+
+std::vector<Step> ddim_steps(const Schedule& s, int n, Spacing spacing, int steps_offset, bool set_alpha_to_one) {
+  std::vector<Step> result;
+  for (const int t : timesteps(s.steps(), n, spacing, steps_offset)) {
+    const int to = t - s.steps() / n;
+    const NoiseLevel last = set_alpha_to_one ? kClean : s.level(0);
+    result.push_back({s.level(t), to >= 0 ? s.level(to) : last});
+  }
+  return result;
+}
+
+std::vector<Step> ddpm_steps(const Schedule& s, int n, Spacing spacing, int steps_offset) {
+  return steps(levels_of(s, timesteps(s.steps(), n, spacing, steps_offset)));
+}
+
+}  // namespace eddy::inline v0_1
