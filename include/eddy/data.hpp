@@ -54,8 +54,8 @@ EDDY_API std::shared_ptr<const Dataset> subset(std::shared_ptr<const Dataset> da
 
 struct Batch {
   Tensor x;       // (N, H, W, C) or (N, D)
-  Tensor labels;  // i64 (N), or empty
-  Tensor eps;     // the noise that goes with x; empty: drawn by the objective
+  Tensor labels{};  // i64 (N), or empty
+  Tensor eps{};     // the noise that goes with x; empty: drawn by the objective
 };
 
 struct LoaderOptions {

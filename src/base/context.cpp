@@ -9,9 +9,12 @@
 #include "base/memory_pool.hpp"
 #include "base/threads.hpp"
 #include "eddy/error.hpp"
-#include "kernels/table.hpp"
+
 
 namespace eddy::inline v0_1 {
+
+// Of the room kernels, which stands above this one.
+const KernelTable* kernel_table(Isa isa) noexcept;
 
 struct Context::State {
   Isa isa;

@@ -1,0 +1,155 @@
+// Training: losses, the optimiser, and the loop over both.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "eddy/cancel.hpp"
+#include "eddy/data.hpp"
+#include "eddy/network.hpp"
+#include "eddy/nn.hpp"
+#include "eddy/schedule.hpp"
+
+namespace eddy::inline v0_1 {
+
+// ---- losses ------------------------------------------------------------------------------------------------------
+
+// Where a micro-batch stands in its step: samples [first, first + N) of `total`.
+struct Draw {
+  std::uint64_t seed = 0;
+  std::uint64_t step = 0;
+  std::int64_t first = 0;
+  std::int64_t total = 0;
+  std::vector<int> timesteps{};  // given: one a sample; empty: the loss draws them
+};
+
+// One value a sample, (N), on the tape. A loss may own parameters and hold networks of its own.
+using Loss = std::function<Tensor(const Network& network, const Batch& batch, const Draw& draw)>;
+
+enum class PredictionType { epsilon, sample, v_prediction };
+enum class Weighting { mse, min_snr, hybrid };
+
+struct ObjectiveOptions {
+  PredictionType prediction = PredictionType::epsilon;
+  Weighting weighting = Weighting::mse;
+  double min_snr_gamma = 5;         // [Hang2023, 3.4]
+  bool eight_bit = true;            // hybrid: the last step is read out on 256 levels in [-1, 1], else by a density
+};
+
+// What a network of the schedule learns. mse: squared error of the target [Ho2020, Eq. 14]. min_snr: times min(snr, gamma)
+// in x0's scale [Hang2023, Eq. 10], 1 where the SNR is 0. hybrid: mse + (T / 1000) times the variational bound in bits a
+// dimension, in which only the variance learns [Nichol2021, Eq. 16]; the network has twice x's channels. Labels go to the
+// network as class_labels. Timesteps are stratified: sample i of n draws from [i T / n, (i + 1) T / n).
+// Throws Error for noise prediction where the SNR is 0.
+EDDY_API Loss objective(const Schedule& schedule, const ObjectiveOptions& options = {});
+
+// The timesteps that such a loss draws.
+EDDY_API std::vector<int> stratified_timesteps(int train_steps, std::int64_t n, const Draw& draw);
+
+// Terms of the bound [Nichol2021, Eq. 4 to 7] in bits a dimension, (N), differentiable in v, the network's variance half
+// (-1 to 1). predicted_x0 counts as a constant.
+EDDY_API Tensor variational_bound(const Schedule& schedule, const Tensor& x0, const Tensor& x, const Tensor& predicted_x0,
+                                  const Tensor& v, std::span<const int> timesteps, bool eight_bit = true);
+
+// ---- the optimiser -----------------------------------------------------------------------------------------------
+
+struct OptimizerOptions {
+  double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
+  double weight_decay = 0;
+  bool ema = true;
+};
+
+// AdamW [Loshchilov2019, Alg. 2] over the trainable ones of the parameters, in their order, with a moving average of the
+// weights; each kind of state lies in one arena. A handle: copies share the state.
+class EDDY_API Optimizer {
+ public:
+  explicit Optimizer(std::span<const Parameter> parameters, const OptimizerOptions& options = {});
+  const std::vector<Parameter>& parameters() const;
+
+  // An arena (1-D) with the derivatives of a scalar; its tape is used up.
+  Tensor gradients(const Tensor& loss) const;
+  // Parameter i's part of an arena, sharing storage.
+  Tensor part(const Tensor& arena, std::size_t i) const;
+  double norm(const Tensor& gradients) const;
+  // One update with the gradients times `factor`; the average keeps `ema_decay` of what it was.
+  void step(const Tensor& gradients, double rate, double factor = 1, double ema_decay = 0) const;
+  // The average alone, when something changed the weights after step(..., 1).
+  void update_average(double ema_decay) const;
+  std::int64_t applied() const;  // updates so far
+  void set_applied(std::int64_t n) const;
+
+  // Arenas of both moments and of the average (empty without one).
+  const Tensor& first_moment() const;
+  const Tensor& second_moment() const;
+  const Tensor& average() const;
+  // Exchanges the weights and their average.
+  void swap_average() const;
+
+  struct State;
+
+ private:
+  std::shared_ptr<State> state_;
+};
+
+// min(asked, (1 + n) / (10 + n)) after n updates.
+EDDY_API double ema_decay(double asked, std::int64_t applied);
+
+// ---- the loop ----------------------------------------------------------------------------------------------------
+
+enum class RateSchedule { constant, cosine };
+
+// Linear warm-up, then constant, or cosine to zero at `steps`. step counts from 0.
+EDDY_API double learning_rate(double rate, RateSchedule schedule, std::int64_t warmup, std::int64_t steps, std::int64_t step);
+
+struct TrainState {
+  std::int64_t step = 0;            // steps done, skipped ones included
+  std::int64_t skipped = 0;         // for a loss or gradient that was not finite
+  std::int64_t skipped_in_row = 0;
+};
+
+struct TrainReport {
+  std::int64_t step;  // just done, from 1
+  double loss, grad_norm, rate;
+  bool skipped;
+};
+
+struct TrainOptions {
+  std::int64_t steps = 1000;
+  std::int64_t batch_size = 64;     // of a micro-batch
+  std::int64_t accumulate = 1;      // micro-batches a step
+  double learning_rate = 1e-4;
+  RateSchedule rate_schedule = RateSchedule::cosine;
+  std::int64_t warmup = 0;
+  double max_grad_norm = 1;         // 0: no clipping
+  double ema_decay = 0.9999;
+  std::uint64_t seed = 0;
+  bool flip = false;
+  double label_dropout = 0;
+  std::int64_t no_label = -1;
+  std::function<void(std::span<const Parameter>)> after_step{};  // before the average is taken
+  std::function<void(const TrainReport&)> on_step{};
+  std::function<void(const std::string&)> on_warning{};
+  CancelToken cancel{};
+};
+
+// Trains from state.step to options.steps. A step is a function of (seed, step, weights): stopping and going on changes no
+// byte. A cancelled call throws Cancelled with state, weights and optimiser as after the last whole step. Ten skipped steps
+// in a row throw Error naming the first bad tensor.
+EDDY_API void train(const Network& network, const Optimizer& optimizer, std::shared_ptr<const Dataset> data, const Loss& loss,
+                    const TrainOptions& options, TrainState& state);
+
+// Mean loss over `count` samples at fixed noise and levels, all and by quarter of t (clean first).
+struct HeldOutLoss {
+  double all = 0;
+  std::array<double, 4> quarter{};
+};
+EDDY_API HeldOutLoss held_out_loss(const Network& network, const Dataset& data, const Loss& loss, int train_steps,
+                                   std::int64_t count, std::uint64_t seed, std::int64_t batch_size);
+
+}  // namespace eddy::inline v0_1

@@ -1,0 +1,143 @@
+// AdamW over arenas: gradients, moments and average of exactly the trainable parameters, in the tree's order.
+#include <algorithm>
+#include <cmath>
+
+#include "eddy/error.hpp"
+#include "eddy/train.hpp"
+#include "ops/support.hpp"
+
+namespace eddy::inline v0_1 {
+
+namespace {
+
+constexpr std::int64_t kAlignment = 16;  // floats, as in the arena of the values
+
+// Parameters whose values lie one after another: one walk.
+struct Segment {
+  std::size_t first, count;
+  std::int64_t offset, elements;
+};
+
+}  // namespace
+
+struct Optimizer::State {
+  std::vector<Parameter> parameters;
+  OptimizerOptions options;
+  Context context;
+  std::vector<std::int64_t> offsets;
+  std::vector<Segment> segments;
+  std::int64_t elements = 0, applied = 0;
+  Tensor m, v, ema;
+
+  // body(values, offset, elements) for each segment, the parameters' versions raised.
+  template <class Body>
+  void walk(const Body& body) const {
+    for (const Segment& s : segments) {
+      float* values = nullptr;
+      for (std::size_t i = s.first; i < s.first + s.count; ++i) {
+        float* here = parameters[i].write().data();
+        if (i == s.first) values = here;
+      }
+      body(values, s.offset, s.elements);
+    }
+  }
+};
+
+Optimizer::Optimizer(std::span<const Parameter> parameters, const OptimizerOptions& options)
+    : state_(std::make_shared<State>()) {
+  State& s = *state_;
+  s.options = options;
+  const float* end = nullptr;
+  for (const Parameter& p : parameters) {
+    if (!p.trainable()) continue;
+    if (s.parameters.empty()) s.context = p.value().context();
+    const std::int64_t padded = (p.value().elements() + kAlignment - 1) / kAlignment * kAlignment;
+    const float* values = p.value().values().data();
+    if (values != end) s.segments.push_back({s.parameters.size(), 0, s.elements, 0});
+    s.segments.back().count += 1;
+    s.segments.back().elements = s.elements + p.value().elements() - s.segments.back().offset;
+    s.parameters.push_back(p);
+    s.offsets.push_back(s.elements);
+    s.elements += padded;
+    end = values + padded;
+  }
+  if (s.parameters.empty()) throw Error("Optimizer: there is no trainable parameter");
+  s.m = Tensor::zeros({s.elements}, s.context);
+  s.v = Tensor::zeros({s.elements}, s.context);
+  if (options.ema) {
+    s.ema = Tensor::zeros({s.elements}, s.context);
+    for (std::size_t i = 0; i < s.parameters.size(); ++i) {
+      std::ranges::copy(s.parameters[i].value().values(), write(part(s.ema, i)));
+    }
+  }
+}
+
+const std::vector<Parameter>& Optimizer::parameters() const { return state_->parameters; }
+std::int64_t Optimizer::applied() const { return state_->applied; }
+void Optimizer::set_applied(std::int64_t n) const { state_->applied = n; }
+const Tensor& Optimizer::first_moment() const { return state_->m; }
+const Tensor& Optimizer::second_moment() const { return state_->v; }
+const Tensor& Optimizer::average() const { return state_->ema; }
+
+Tensor Optimizer::part(const Tensor& arena, std::size_t i) const {
+  const Shape& shape = state_->parameters[i].shape();
+  return arena.rows(state_->offsets[i], shape.elements()).viewed(shape);
+}
+
+Tensor Optimizer::gradients(const Tensor& loss) const {
+  const Tensor arena = Tensor::zeros({state_->elements}, state_->context);
+  std::vector<Tensor> leaves, into;
+  for (std::size_t i = 0; i < state_->parameters.size(); ++i) {
+    leaves.push_back(state_->parameters[i].value());
+    into.push_back(part(arena, i));
+  }
+  accumulate_gradients(loss, leaves, into);
+  return arena;
+}
+
+double Optimizer::norm(const Tensor& gradients) const {
+  std::vector<double> pieces(static_cast<std::size_t>(state_->elements / 4096 + 1));
+  const auto sum = state_->context.kernels().optimizer.sum_of_squares;
+  return std::sqrt(sum(launch_of(state_->context), state_->elements, data(gradients), pieces.data()));
+}
+
+void Optimizer::step(const Tensor& gradients, double rate, double factor, double ema_decay) const {
+  State& s = *state_;
+  const auto& o = s.options;
+  const double n = static_cast<double>(++s.applied);
+  const AdamWFactors f{static_cast<float>(factor),
+                       static_cast<float>(o.beta1),
+                       static_cast<float>(o.beta2),
+                       static_cast<float>(rate / (1 - std::pow(o.beta1, n))),
+                       static_cast<float>(1 / std::sqrt(1 - std::pow(o.beta2, n))),
+                       static_cast<float>(o.eps),
+                       static_cast<float>(1 - rate * o.weight_decay),
+                       static_cast<float>(ema_decay)};
+  s.walk([&](float* values, std::int64_t offset, std::int64_t elements) {
+    s.context.kernels().optimizer.adamw(launch_of(s.context), elements, f, data(gradients) + offset, values,
+                                        write(s.m) + offset, write(s.v) + offset, s.ema.defined() ? write(s.ema) + offset : nullptr);
+  });
+}
+
+void Optimizer::update_average(double ema_decay) const {
+  if (!state_->ema.defined()) return;
+  const float rest = static_cast<float>(1 - ema_decay);
+  state_->walk([&](const float* values, std::int64_t offset, std::int64_t elements) {
+    float* ema = write(state_->ema) + offset;
+    for (std::int64_t i = 0; i < elements; ++i) ema[i] += rest * (values[i] - ema[i]);
+  });
+}
+
+void Optimizer::swap_average() const {
+  if (!state_->ema.defined()) throw Error("Optimizer: it keeps no average");
+  state_->walk([&](float* values, std::int64_t offset, std::int64_t elements) {
+    std::swap_ranges(values, values + elements, write(state_->ema) + offset);
+  });
+}
+
+double ema_decay(double asked, std::int64_t applied) {
+  const auto n = static_cast<double>(applied);
+  return std::min(asked, (1 + n) / (10 + n));
+}
+
+}  // namespace eddy::inline v0_1

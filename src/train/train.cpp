@@ -1,0 +1,117 @@
+// The training loop. A step is `accumulate` micro-batches; their gradients are summed in a fixed binary tree over the
+// micro-batch's index, so that several processes that hold complete subtrees could join with equal bytes.
+#include "eddy/train.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "autograd/accumulate.hpp"
+#include "eddy/autograd.hpp"
+#include "eddy/error.hpp"
+#include "eddy/ops.hpp"
+
+namespace eddy::inline v0_1 {
+
+double learning_rate(double rate, RateSchedule schedule, std::int64_t warmup, std::int64_t steps, std::int64_t step) {
+  if (step < warmup) return rate * static_cast<double>(step + 1) / static_cast<double>(warmup);
+  if (schedule == RateSchedule::constant) return rate;
+  const double u = static_cast<double>(step - warmup) / static_cast<double>(std::max<std::int64_t>(1, steps - warmup));
+  return rate * (1 + std::cos(3.14159265358979323846 * std::min(1.0, u))) / 2;
+}
+
+namespace {
+
+// Gradients and loss of the micro-batches [first, first + count).
+struct Subtree {
+  std::int64_t count;
+  double loss;
+  Tensor gradients;
+};
+
+void join_last(std::vector<Subtree>& stack) {
+  Subtree right = std::move(stack.back());
+  stack.pop_back();
+  add_into(stack.back().gradients, right.gradients);
+  stack.back().count += right.count;
+  stack.back().loss += right.loss;
+}
+
+std::string first_bad(const Optimizer& optimizer, const Tensor& gradients) {
+  for (std::size_t i = 0; i < optimizer.parameters().size(); ++i) {
+    const Tensor part = optimizer.part(gradients, i);
+    if (!std::ranges::all_of(part.values(), [](float g) { return std::isfinite(g); })) {
+      return "the gradient of " + optimizer.parameters()[i].name();
+    }
+  }
+  return "the loss";
+}
+
+Subtree run_step(const Network& network, const Optimizer& optimizer, const Loader& loader, const Loss& loss,
+                 const TrainOptions& o, std::uint64_t step) {
+  const Context context = optimizer.parameters().front().value().context();
+  const std::int64_t total = o.batch_size * o.accumulate;
+  std::vector<Subtree> stack;
+  for (std::int64_t k = 0; k < o.accumulate; ++k) {
+    const std::uint64_t micro_step = step * static_cast<std::uint64_t>(o.accumulate) + static_cast<std::uint64_t>(k);
+    const DropoutScope dropout({o.seed, micro_step});
+    const Batch batch = loader.batch(micro_step, context);
+    const Tensor values = loss(network, batch, {.seed = o.seed, .step = step, .first = k * o.batch_size, .total = total});
+    const Tensor mean = affine(sum(values), 1.0 / static_cast<double>(total));
+    const double value = static_cast<double>(mean.item());
+    stack.push_back({1, value, optimizer.gradients(mean)});
+    while (stack.size() > 1 && stack[stack.size() - 2].count == stack.back().count) join_last(stack);
+  }
+  while (stack.size() > 1) join_last(stack);
+  return std::move(stack.front());
+}
+
+void check(const TrainOptions& o, const Dataset& data) {
+  if (o.batch_size < 1 || o.accumulate < 1) throw Error("train: batch_size and accumulate must be positive");
+  if (!(o.learning_rate > 0)) throw Error("train: learning_rate must be positive");
+  if (!(o.ema_decay >= 0 && o.ema_decay < 1)) throw Error("train: ema_decay must be in [0, 1)");
+  if (!o.on_warning) return;
+  if (data.size() < 100) {
+    o.on_warning("the data set has only " + std::to_string(data.size()) + " samples: the model will repeat them");
+  }
+  if (o.batch_size * o.accumulate < 16) {
+    o.on_warning("a step sees only " + std::to_string(o.batch_size * o.accumulate) +
+                 " samples: the gradient is noisy; 16 or more learn better");
+  }
+}
+
+}  // namespace
+
+void train(const Network& network, const Optimizer& optimizer, std::shared_ptr<const Dataset> data, const Loss& loss,
+           const TrainOptions& o, TrainState& state) {
+  if (!data) throw Error("train: there is no data set");
+  check(o, *data);
+  const CancelScope cancel(o.cancel);
+  const Loader loader(data, {.batch_size = o.batch_size, .seed = o.seed, .flip = o.flip,
+                             .label_dropout = o.label_dropout, .no_label = o.no_label});
+  while (state.step < o.steps) {
+    o.cancel.check();
+    const Subtree sum = run_step(network, optimizer, loader, loss, o, static_cast<std::uint64_t>(state.step));
+    const double norm = optimizer.norm(sum.gradients);
+    const double rate = learning_rate(o.learning_rate, o.rate_schedule, o.warmup, o.steps, state.step);
+    const bool skip = !std::isfinite(sum.loss) || !std::isfinite(norm);
+    if (!skip) {
+      const double factor = o.max_grad_norm > 0 ? std::min(1.0, o.max_grad_norm / (norm + 1e-6)) : 1.0;  // as torch has it
+      const bool average_later = static_cast<bool>(o.after_step);
+      optimizer.step(sum.gradients, rate, factor, average_later ? 1.0 : ema_decay(o.ema_decay, optimizer.applied() + 1));
+      if (average_later) {
+        o.after_step(optimizer.parameters());
+        optimizer.update_average(ema_decay(o.ema_decay, optimizer.applied()));
+      }
+    }
+    state.skipped += skip ? 1 : 0;
+    state.skipped_in_row = skip ? state.skipped_in_row + 1 : 0;
+    ++state.step;
+    if (state.skipped_in_row >= 10) {
+      throw Error("train: ten steps in a row were not finite; at step " + std::to_string(state.step) + " " +
+                  first_bad(optimizer, sum.gradients) + " is the first that is not; a lower learning rate may help");
+    }
+    if (o.on_step) o.on_step({state.step, sum.loss, norm, rate, skip});
+  }
+}
+
+}  // namespace eddy::inline v0_1
