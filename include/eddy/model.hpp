@@ -53,7 +53,7 @@ struct ModelOptions {
   bool initialise = true;  // false: zeros, for a model that a file will fill
   std::uint64_t seed = 0;
   Initialisation initialisation = Initialisation::paper;
-  Context context;
+  Context context{};
 };
 
 // A handle: copies share weights, clone() copies them.

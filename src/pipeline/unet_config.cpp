@@ -1,17 +1,11 @@
 // The fields of diffusers' UNet2DModel, one line each, both ways.
 #include "pipeline/unet_config.hpp"
 
-#include <algorithm>
-#include <array>
-#include <utility>
+#include "pipeline/names.hpp"
 
 namespace eddy::inline v0_1 {
 
 namespace {
-
-// Names as text has them; the first that fits is the one that is written.
-template <class T>
-using Names = std::vector<std::pair<const char*, T>>;
 
 const Names<DownBlock> kDown{{"DownBlock2D", DownBlock::down},
                              {"ResnetDownsampleBlock2D", DownBlock::resnet_down},
@@ -24,37 +18,6 @@ const Names<TimeScaleShift> kTime{{"default", TimeScaleShift::add}, {"scale_shif
 const Names<Activation> kActivation{{"silu", Activation::silu}, {"swish", Activation::silu}, {"mish", Activation::mish},
                                     {"gelu", Activation::gelu}, {"relu", Activation::relu}};
 const Names<ClassEmbedding> kClass{{"timestep", ClassEmbedding::timestep}, {"identity", ClassEmbedding::identity}};
-
-template <class T>
-T named(const JsonFields& fields, const std::string& key, const std::string& text, const Names<T>& names) {
-  std::string all;
-  for (const auto& [name, value] : names) {
-    if (text == name) return value;
-    all += (all.empty() ? "" : ", ") + std::string(name);
-  }
-  fields.refuse(key, "one of " + all);
-}
-
-template <class T>
-std::string name_of(T value, const Names<T>& names) {
-  return std::ranges::find(names, value, &std::pair<const char*, T>::second)->first;
-}
-
-template <class T>
-std::vector<T> named_list(JsonFields& fields, const std::string& key, const std::vector<T>& otherwise,
-                          const Names<T>& names) {
-  if (!fields.has(key)) return fields.raw(key), otherwise;
-  std::vector<T> result;
-  for (const std::string& text : fields.texts(key, {})) result.push_back(named(fields, key, text, names));
-  return result;
-}
-
-template <class T>
-std::vector<std::string> names_of(const std::vector<T>& values, const Names<T>& names) {
-  std::vector<std::string> result;
-  for (const T value : values) result.push_back(name_of(value, names));
-  return result;
-}
 
 constexpr std::int64_t kMost = 1 << 20;
 

@@ -1,0 +1,123 @@
+// Folders: models and runs as files, in the layout of diffusers. The one place that joins model, schedule and sampler.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "eddy/cancel.hpp"
+#include "eddy/model.hpp"
+#include "eddy/sampler.hpp"
+#include "eddy/schedule.hpp"
+#include "eddy/train.hpp"
+
+namespace eddy::inline v0_1 {
+
+enum class SamplerKind { ddpm, ddim };
+
+// Fields and defaults of diffusers' DDPMScheduler and DDIMScheduler.
+struct SchedulerConfig {
+  SamplerKind kind = SamplerKind::ddim;
+  int num_train_timesteps = 1000;
+  double beta_start = 1e-4, beta_end = 0.02;
+  std::string beta_schedule = "linear";  // scaled_linear, squaredcos_cap_v2, sigmoid
+  std::vector<double> trained_betas{};   // not empty: counts instead of the three above
+  PredictionType prediction_type = PredictionType::epsilon;
+  Spacing timestep_spacing = Spacing::leading;
+  int steps_offset = 0;
+  bool rescale_betas_zero_snr = false;
+  bool clip_sample = true;
+  double clip_sample_range = 1;
+  bool thresholding = false;
+  double dynamic_thresholding_ratio = 0.995;
+  double sample_max_value = 1;
+  bool set_alpha_to_one = true;                     // DDIM
+  Variance variance_type = Variance::fixed_small;   // DDPM
+};
+
+// The table as diffusers builds it, in float32.
+EDDY_API Schedule schedule_of(const SchedulerConfig& config);
+EDDY_API Denoiser denoiser_of(const SchedulerConfig& config, Network network, Condition condition = {});
+
+// A model with all that is needed to sample from it.
+struct Model {
+  UNet unet;
+  SchedulerConfig scheduler;
+  std::vector<std::string> class_names{};
+  std::int64_t no_label = -1;  // row of the class embedding that means "no label"; -1: there is none
+};
+
+// path: a diffusers pipeline folder (model_index.json), or a run of `train_run`: its model/, else its newest checkpoint's
+// average. Throw Error naming the file and what is wrong with it.
+EDDY_API Model load_model(const std::string& path, const Context& context = {});
+EDDY_API void save_model(const std::string& path, const Model& model, DType dtype = DType::f32);
+// The U-Net alone: a pipeline folder, its unet/, or a run.
+EDDY_API UNet load_unet(const std::string& path, const Context& context = {});
+
+// ---- sampling ----------------------------------------------------------------------------------------------------
+
+struct SampleOptions {
+  std::int64_t num = 16;
+  std::int64_t batch_size = 16;           // changes no byte
+  int steps = 0;                          // 0: 50 with DDIM, all with DDPM
+  std::optional<SamplerKind> sampler{};   // none: the scheduler's
+  double eta = 0;                         // DDIM
+  std::vector<std::int64_t> classes{};    // sample i is of class classes[i mod size]; empty: i mod K
+  bool no_class = false;                  // every sample without a label
+  double guidance = 1;                    // u + X (c - u); 1 is off
+  std::uint64_t seed = 0;
+  bool torch_noise = false;               // the noise of torch.randn for the whole num
+  std::int64_t height = 0, width = 0;     // 0: the model's
+  bool trajectory = false;                // keep noisy and predicted pictures of sample 0
+  std::function<void(std::int64_t done, std::int64_t of)> on_progress{};  // steps of batches
+  CancelToken cancel{};
+};
+
+struct Samples {
+  Tensor x;           // (num, H, W, C) in the model's range, not clamped
+  Tensor trajectory;  // (2 m, H, W, C): m noisy pictures, then the m predictions of x0
+  SamplerKind sampler;
+  int steps;
+};
+
+// Sample i is the same in any batch, and with keyed noise for any num.
+EDDY_API Samples sample(const Model& model, const SampleOptions& options = {});
+
+// ---- runs --------------------------------------------------------------------------------------------------------
+
+enum class Resume { automatic, no, checkpoint };
+
+struct RunOptions {
+  std::string out;                  // the run's folder
+  std::string config{};             // JSON text: what differs from the defaults, in the form of RUN/config.json
+  std::string config_file{};        // the same in a file; `config` wins over it
+  double minutes = 0;               // above 0: train for about so long instead of train.steps
+  Resume resume = Resume::automatic;
+  std::string checkpoint{};         // with Resume::checkpoint: its folder
+  bool overwrite = false;           // with Resume::no: an existing run is thrown away
+  std::function<void(const TrainReport&, std::int64_t steps, double images_per_second)> on_step{};
+  std::function<void(const std::string&)> on_note{};     // one line: what happened
+  std::function<void(const std::string&)> on_warning{};
+  CancelToken cancel{};             // saves a checkpoint, then Cancelled is thrown
+  Context context{};
+};
+
+struct RunResult {
+  bool was_finished = false;  // nothing was left to do
+  std::int64_t steps = 0;
+  std::string model;          // folder of the finished model
+  std::string grid;           // the last grid of samples
+};
+
+// Trains into a folder, or goes on where it stopped; see docs/training.md for its files. Throws Error for a folder that
+// belongs to a run of other numbers, naming the old and the new value.
+EDDY_API RunResult train_run(const RunOptions& options);
+
+// ---- looking -----------------------------------------------------------------------------------------------------
+
+// What a model, run, weights file or data set is, as JSON text.
+EDDY_API std::string describe(const std::string& path);
+
+}  // namespace eddy::inline v0_1

@@ -1,0 +1,19 @@
+// The program's commands. Results go to stdout, everything else to stderr. The program stands on the public headers alone.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+
+#include "eddy/cancel.hpp"
+
+namespace eddy::cli {
+
+// What a command does once its flags are read.
+using Action = std::function<void(const CancelToken&)>;
+
+// Each adds its sub-command, which sets `action`.
+void add_train(CLI::App& app, Action& action);
+void add_sample(CLI::App& app, Action& action);
+void add_info(CLI::App& app, Action& action);
+
+}  // namespace eddy::cli

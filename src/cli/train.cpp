@@ -1,0 +1,152 @@
+// eddy train.
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/command.hpp"
+#include "cli/progress.hpp"
+#include "eddy/pipeline.hpp"
+
+namespace eddy::cli {
+
+namespace {
+
+using Json = nlohmann::json;
+
+// A flag that, when given, sets a place of config.json.
+struct Wish {
+  CLI::Option* option;
+  std::function<void(Json&)> write;
+};
+
+struct TrainFlags {
+  RunOptions run;
+  int threads = 0;
+  std::string resume = "auto";
+  std::vector<Wish> wishes;
+};
+
+// Declares a flag whose value goes to /section/key.
+template <class T>
+CLI::Option* wish(CLI::App& app, TrainFlags& flags, const std::string& name, const std::string& section, const std::string& key,
+                  const std::string& help, const std::string& otherwise) {
+  auto value = std::make_shared<T>();
+  CLI::Option* option = app.add_option(name, *value, help + (otherwise.empty() ? "" : " [" + otherwise + "]"));
+  flags.wishes.push_back({option, [=](Json& json) { json[section][key] = *value; }});
+  return option;
+}
+
+void switch_wish(CLI::App& app, TrainFlags& flags, const std::string& name, const std::string& section, const std::string& key,
+                 const std::string& help) {
+  CLI::Option* option = app.add_flag(name, help);
+  flags.wishes.push_back({option, [=](Json& json) { json[section][key] = true; }});
+}
+
+void size_wish(CLI::App& app, TrainFlags& flags) {
+  auto text = std::make_shared<std::string>();
+  CLI::Option* option = app.add_option("--size", *text, "pictures of a folder are brought to N x N or H x W [the first one's]");
+  option->check([](const std::string& given) {
+    long long h = 0, w = 0;
+    char rest = 0;
+    const int read = std::sscanf(given.c_str(), "%lldx%lld%c", &h, &w, &rest);
+    return (read == 2 || (read == 1 && given.find('x') == std::string::npos)) && h > 0 && (read == 1 || w > 0)
+               ? std::string{}
+               : "must be N or HxW, got " + given;
+  });
+  flags.wishes.push_back({option, [text](Json& json) {
+                            const std::size_t x = text->find('x');
+                            const long long h = std::stoll(*text);
+                            json["data"]["height"] = h;
+                            json["data"]["width"] = x == std::string::npos ? h : std::stoll(text->substr(x + 1));
+                          }});
+}
+
+void schedule_wish(CLI::App& app, TrainFlags& flags) {
+  auto name = std::make_shared<std::string>();
+  CLI::Option* option = app.add_option("--schedule", *name, "betas: linear, scaled_linear, cosine or sigmoid [cosine]");
+  option->check(CLI::IsMember({"linear", "scaled_linear", "cosine", "squaredcos_cap_v2", "sigmoid"}));
+  flags.wishes.push_back({option, [name](Json& json) {
+                            json["scheduler"]["beta_schedule"] = *name == "cosine" ? "squaredcos_cap_v2" : *name;
+                          }});
+}
+
+void declare(CLI::App& app, TrainFlags& f) {
+  const auto add = [&]<class T>(T, const char* name, const char* section, const char* key, const char* help, const char* otherwise) {
+    return wish<T>(app, f, name, section, key, help, otherwise);
+  };
+  const std::string text;
+  const std::int64_t whole = 0;
+  const double real = 0;
+  add(text, "--data", "data", "path", "fashion-mnist, a folder of IDX files, of CIFAR-10 batches or of pictures", "");
+  app.add_option("--out", f.run.out, "folder of the run; the same command again goes on where it stopped")->required();
+  app.add_option("--config", f.run.config_file, "JSON in the form of RUN/config.json; flags win over it");
+  add(text, "--from", "train", "from", "begin with the weights of this model", "");
+  CLI::Option* steps = add(whole, "--steps", "train", "steps", "steps in all", "6000");
+  app.add_option("--minutes", f.run.minutes, "train for about so long instead")->excludes(steps)->check(CLI::PositiveNumber);
+  add(whole, "--batch-size", "train", "batch_size", "samples of a micro-batch", "64");
+  add(whole, "--accumulate", "train", "accumulate", "micro-batches of a step", "1");
+  add(real, "--lr", "train", "learning_rate", "learning rate", "0.001");
+  add(text, "--lr-schedule", "train", "lr_schedule", "constant, or cosine to zero", "cosine")->check(CLI::IsMember({"constant", "cosine"}));
+  add(whole, "--warmup", "train", "warmup", "steps in which the rate rises", "5 % of the steps, at most 500");
+  add(real, "--max-grad-norm", "train", "max_grad_norm", "clip the gradient to this norm; 0: never", "1");
+  add(real, "--ema-decay", "train", "ema_decay", "moving average of the weights", "remembers a tenth of the steps, at most 0.9999");
+  add(whole, "--seed", "train", "seed", "seed of everything", "0");
+  app.add_option("--threads", f.threads, "threads; changes no byte [all CPUs]");
+  add(whole, "--save-every", "train", "save_every", "steps between checkpoints; 0: only at the end", "a tenth of the steps, at most 1000");
+  add(whole, "--keep", "train", "keep", "checkpoints that are kept", "3");
+  add(whole, "--sample-every", "train", "sample_every", "steps between grids of samples; 0: none", "a tenth of the steps, at most 1000");
+  add(whole, "--held-out-every", "train", "held_out_every", "steps between held-out losses; 0: none", "a tenth of the steps, at most 1000");
+  app.add_option("--resume", f.resume, "auto, no, or the folder of a checkpoint")->capture_default_str();
+  app.add_flag("--overwrite", f.run.overwrite, "with --resume no: throw an existing run away");
+  size_wish(app, f);
+  add(whole, "--channels", "data", "channels", "1 (gray) or 3, for pictures of a folder", "3")->check(CLI::IsMember({1, 3}));
+  switch_wish(app, f, "--class-folders", "data", "class_folders", "sub-folders are classes");
+  switch_wish(app, f, "--flip", "train", "flip", "mirror every other picture");
+  schedule_wish(app, f);
+  add(text, "--prediction", "scheduler", "prediction_type", "epsilon, sample or v_prediction", "v_prediction; epsilon for hybrid")
+      ->check(CLI::IsMember({"epsilon", "sample", "v_prediction"}));
+  add(text, "--loss", "train", "loss", "mse, min-snr, or hybrid (learns the variance too)", "mse")
+      ->check(CLI::IsMember({"mse", "min-snr", "hybrid"}));
+  add(real, "--label-dropout", "train", "label_dropout", "chance that a label is hidden: guidance needs it", "0");
+}
+
+void run(TrainFlags& f, const CancelToken& cancel) {
+  Json wishes = Json::object();
+  for (const Wish& w : f.wishes) {
+    if (w.option->count() > 0) w.write(wishes);
+  }
+  f.run.config = wishes.dump();
+  f.run.resume = f.resume == "auto" ? Resume::automatic : f.resume == "no" ? Resume::no : Resume::checkpoint;
+  if (f.run.resume == Resume::checkpoint) f.run.checkpoint = f.resume;
+  f.run.context = Context(ContextOptions{.threads = f.threads});
+  Context::set_default(f.run.context);
+  Progress progress("it");
+  f.run.cancel = cancel;
+  f.run.on_note = [&](const std::string& text) { progress.line("eddy: " + text); };
+  f.run.on_warning = [&](const std::string& text) { progress.line("eddy: warning: " + text); };
+  f.run.on_step = [&](const TrainReport& r, std::int64_t steps, double) {
+    char more[60];
+    std::snprintf(more, sizeof more, "  loss %.4f", r.loss);
+    progress.show(r.step, steps, more);
+  };
+  const RunResult result = train_run(f.run);
+  if (result.was_finished) progress.line("eddy: the run is finished (" + std::to_string(result.steps) + " steps); more --steps extend it");
+  std::printf("%s\n", result.model.c_str());
+  if (!result.grid.empty()) std::printf("%s\n", result.grid.c_str());
+}
+
+}  // namespace
+
+void add_train(CLI::App& app, Action& action) {
+  CLI::App* command = app.add_subcommand("train", "Train a U-Net on pictures");
+  command->footer(
+      "Examples:\n"
+      "  eddy train --data fashion-mnist --out runs/fashion --minutes 10\n"
+      "  eddy train --data photos --size 64 --flip --out runs/photos --steps 50000\n"
+      "  eddy train --config runs/fashion/config.json --out runs/again");
+  auto flags = std::make_shared<TrainFlags>();
+  declare(*command, *flags);
+  command->callback([flags, &action] { action = [flags](const CancelToken& cancel) { run(*flags, cancel); }; });
+}
+
+}  // namespace eddy::cli

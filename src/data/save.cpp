@@ -1,0 +1,19 @@
+// Tensors into files for people and for Python.
+#include "eddy/data.hpp"
+#include "eddy/error.hpp"
+#include "io/arrays.hpp"
+#include "io/image.hpp"
+
+namespace eddy::inline v0_1 {
+
+void save_png(const std::string& path, const Tensor& images, int columns,
+              const std::vector<std::pair<std::string, std::string>>& text) {
+  if (!images.defined() || images.rank() != 4 || (images.extent(3) != 1 && images.extent(3) != 3)) {
+    throw Error("save_png: images must be (N, H, W, 1 or 3), got " + (images.defined() ? to_string(images.shape()) : "none"));
+  }
+  write_png(path, picture_grid(images, columns), {text.begin(), text.end()});
+}
+
+void save_npy(const std::string& path, const Tensor& tensor) { write_npy(path, tensor); }
+
+}  // namespace eddy::inline v0_1

@@ -1,0 +1,78 @@
+// What a path is.
+#include "eddy/error.hpp"
+#include "pipeline/run_config.hpp"
+#include "pipeline/run_files.hpp"
+#include "pipeline/scheduler_config.hpp"
+#include "pipeline/unet_config.hpp"
+#include "pipeline/weights.hpp"
+
+namespace eddy::inline v0_1 {
+
+namespace {
+
+Json extents(const Shape& shape) { return Json(std::vector<std::int64_t>(shape.extents().begin(), shape.extents().end())); }
+
+Json describe_model(const std::string& path) {
+  const Model model = load_model(path);
+  return {{"kind", "model"},
+          {"parameters", model.unet.tree().elements()},
+          {"tensors", model.unet.parameters().size()},
+          {"class_names", model.class_names},
+          {"no_label", model.no_label < 0 ? Json() : Json(model.no_label)},
+          {"unet", unet_config_to_json(model.unet.config())},
+          {"scheduler", scheduler_config_to_json(model.scheduler)}};
+}
+
+Json describe_run(const std::string& path) {
+  const std::string config = join(path, "config.json");
+  const RunConfig c = run_config_from_json(read_json(config), config);
+  const std::string newest = newest_checkpoint(path);
+  const UNet unet(c.unet, {.initialise = false});
+  return {{"kind", "run"},
+          {"finished", exists(join(path, "model/model_index.json"))},
+          {"newest_checkpoint", newest.empty() ? Json() : Json(newest)},
+          {"parameters", unet.tree().elements()},
+          {"config", run_config_to_json(c)}};
+}
+
+Json describe_weights(const std::string& path) {
+  const SafetensorsFile file(path);
+  Json tensors = Json::array();
+  std::int64_t elements = 0;
+  for (const SafetensorsEntry& entry : file.entries()) {
+    tensors.push_back({{"name", entry.name}, {"dtype", entry.dtype}, {"shape", entry.shape}});
+    std::int64_t count = 1;
+    for (const std::int64_t extent : entry.shape) count *= extent;
+    elements += count;
+  }
+  return {{"kind", "weights"}, {"elements", elements}, {"metadata", file.metadata()}, {"tensors", tensors}};
+}
+
+Json describe_data(const std::string& path) {
+  const Data data = open_data(path);
+  return {{"kind", "data"},
+          {"samples", data.train->size()},
+          {"test_samples", data.test ? Json(data.test->size()) : Json()},
+          {"shape", extents(data.train->sample_shape())},
+          {"class_names", data.train->class_names()}};
+}
+
+}  // namespace
+
+std::string describe(const std::string& path) {
+  const auto what = [&]() -> Json {
+    if (lower_extension(path) == ".safetensors") return describe_weights(path);
+    if (exists(join(path, "model_index.json"))) return describe_model(path);
+    if (exists(join(path, "config.json")) && exists(join(path, "diffusion_pytorch_model.safetensors"))) {
+      const UNet unet = load_unet(path);
+      return {{"kind", "unet"}, {"parameters", unet.tree().elements()}, {"unet", unet_config_to_json(unet.config())}};
+    }
+    if (exists(join(path, "config.json"))) return describe_run(path);
+    return describe_data(path);
+  };
+  Json json = what();
+  json["path"] = path;
+  return json_text(json);
+}
+
+}  // namespace eddy::inline v0_1

@@ -1,0 +1,141 @@
+// A model as a folder: model_index.json, unet/, scheduler/ as diffusers has them, eddy.json beside them.
+#include <algorithm>
+#include <array>
+
+#include "eddy/error.hpp"
+#include "pipeline/run_config.hpp"
+#include "pipeline/run_files.hpp"
+#include "pipeline/scheduler_config.hpp"
+#include "pipeline/unet_config.hpp"
+#include "pipeline/weights.hpp"
+
+namespace eddy::inline v0_1 {
+
+namespace {
+
+const char* const kWeights = "diffusion_pytorch_model.safetensors";
+const char* const kDiffusersVersion = "0.42.1";
+
+// The name that diffusers gave a parameter of attention before 0.14, "" when it had none.
+std::string old_name(const std::string& name) {
+  constexpr std::array<std::pair<const char*, const char*>, 4> pairs{
+      {{".to_q.", ".query."}, {".to_k.", ".key."}, {".to_v.", ".value."}, {".to_out.0.", ".proj_attn."}}};
+  for (const auto& [now, then] : pairs) {
+    if (const std::size_t at = name.find(now); at != std::string::npos) {
+      return name.substr(0, at) + then + name.substr(at + std::string(now).size());
+    }
+  }
+  return {};
+}
+
+
+UNet read_unet(const std::string& folder, const Context& context) {
+  const std::string path = join(folder, "config.json");
+  const Json json = read_json(path);
+  if (!json.is_object() || json.value("_class_name", Json("UNet2DModel")) != "UNet2DModel") {
+    throw Error(path + ": must be the configuration of a UNet2DModel");
+  }
+  // Keys of other versions of diffusers are left aside, as diffusers does.
+  const UNetConfig config = unet_config_from_json(json, path, [](const std::string&) {});
+  UNet unet(config, {.initialise = false, .context = context});
+  read_weights(SafetensorsFile(join(folder, kWeights)), unet.parameters());
+  return unet;
+}
+
+struct Labels {
+  std::vector<std::string> names;
+  std::int64_t no_label = -1;
+};
+
+Labels read_labels(const std::string& folder, const UNetConfig& config) {
+  Labels result;
+  const std::string path = join(folder, "eddy.json");
+  if (!exists(path)) return result;
+  const Json json = read_json(path);
+  JsonFields f(json, path);
+  const std::int64_t rows = config.num_class_embeds.value_or(0);
+  result.names = f.texts("class_names", {});
+  result.no_label = f.integer("no_label", -1, -1, std::max<std::int64_t>(rows - 1, -1));
+  f.finish();
+  return result;
+}
+
+Model read_run(const std::string& path, const Context& context) {
+  const std::string newest = newest_checkpoint(path);
+  if (newest.empty()) throw Error(path + ": the run has neither a model/ nor a checkpoint yet");
+  const RunConfig config = run_config_from_json(read_json(join(path, "config.json")), join(path, "config.json"));
+  UNet unet(config.unet, {.initialise = false, .context = context});
+  load_average(newest, unet.parameters());
+  return {unet, config.scheduler, config.class_names, config.no_label()};
+}
+
+}  // namespace
+
+void read_weights(const SafetensorsFile& file, std::span<const Parameter> parameters, const std::string& prefix) {
+  std::size_t used = 0;
+  for (const Parameter& p : parameters) {
+    const SafetensorsEntry* entry = file.find(prefix + p.name());
+    if (entry == nullptr) entry = file.find(prefix + old_name(p.name()));
+    if (entry == nullptr) throw Error(file.path() + ": there is no " + prefix + p.name());
+    if (!std::ranges::equal(entry->shape, p.shape().extents())) {
+      throw Error(file.path() + ": " + entry->name + " must be " + to_string(p.shape()) + ", got " +
+                  to_string(Shape(std::span<const std::int64_t>(entry->shape))));
+    }
+    file.read(*entry, p.write());
+    ++used;
+  }
+  if (!prefix.empty() || used == file.entries().size()) return;
+  for (const SafetensorsEntry& entry : file.entries()) {
+    const auto fits = [&](const Parameter& p) { return p.name() == entry.name || old_name(p.name()) == entry.name; };
+    if (std::ranges::none_of(parameters, fits)) throw Error(file.path() + ": the model has no parameter " + entry.name);
+  }
+}
+
+Model load_model(const std::string& path, const Context& context) {
+  if (path_kind(path) != PathKind::directory) throw Error(path + ": there is no such folder");
+  if (exists(join(path, "model_index.json"))) {
+    const UNet unet = read_unet(join(path, "unet"), context);
+    const std::string scheduler = join(path, "scheduler/scheduler_config.json");
+    Labels labels = read_labels(path, unet.config());
+    return {unet, scheduler_config_from_json(read_json(scheduler), scheduler, [](const std::string&) {}),
+            std::move(labels.names), labels.no_label};
+  }
+  if (exists(join(path, "model/model_index.json"))) return load_model(join(path, "model"), context);
+  if (exists(join(path, "config.json")) && exists(join(path, "checkpoints"))) return read_run(path, context);
+  throw Error(path + ": neither a model (model_index.json) nor a run (config.json and checkpoints/)");
+}
+
+UNet load_unet(const std::string& path, const Context& context) {
+  if (exists(join(path, kWeights))) return read_unet(path, context);
+  return load_model(path, context).unet;
+}
+
+void save_model(const std::string& path, const Model& model, DType dtype) {
+  std::vector<NamedValues> values;
+  for (const Parameter& p : model.unet.parameters()) {
+    values.push_back({p.name(), {p.shape().extents().begin(), p.shape().extents().end()}, p.value().values()});
+  }
+  const Json unet = unet_config_to_json(model.unet.config());
+  const Json scheduler = scheduler_config_to_json(model.scheduler);
+  write_directory(path, [&](const std::string& folder) {
+    make_directories(join(folder, "unet"));
+    make_directories(join(folder, "scheduler"));
+    const auto with = [](Json json, const Json& more) {
+      json.update(more);
+      return json;
+    };
+    write_json(join(folder, "model_index.json"),
+               {{"_class_name", model.scheduler.kind == SamplerKind::ddim ? "DDIMPipeline" : "DDPMPipeline"},
+                {"_diffusers_version", kDiffusersVersion},
+                {"scheduler", {"diffusers", scheduler["_class_name"]}},
+                {"unet", {"diffusers", "UNet2DModel"}}});
+    write_json(join(folder, "unet/config.json"),
+               with(unet, {{"_class_name", "UNet2DModel"}, {"_diffusers_version", kDiffusersVersion}}));
+    write_json(join(folder, "scheduler/scheduler_config.json"), with(scheduler, {{"_diffusers_version", kDiffusersVersion}}));
+    write_json(join(folder, "eddy.json"), {{"class_names", model.class_names},
+                                           {"no_label", model.no_label < 0 ? Json() : Json(model.no_label)}});
+    write_safetensors(join(folder, join("unet", kWeights)), values, dtype);
+  });
+}
+
+}  // namespace eddy::inline v0_1

@@ -1,0 +1,174 @@
+// Reading, writing and completing RUN/config.json.
+#include "pipeline/run_config.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "eddy/error.hpp"
+#include "pipeline/names.hpp"
+#include "pipeline/scheduler_config.hpp"
+#include "pipeline/unet_config.hpp"
+
+namespace eddy::inline v0_1 {
+
+namespace {
+
+const Names<Weighting> kWeightings{{"mse", Weighting::mse}, {"min-snr", Weighting::min_snr}, {"hybrid", Weighting::hybrid}};
+const Names<RateSchedule> kRates{{"constant", RateSchedule::constant}, {"cosine", RateSchedule::cosine}};
+constexpr std::int64_t kMost = std::int64_t{1} << 40;
+
+Json object_of(const Json& json, const char* key, const std::string& source) {
+  if (!json.contains(key)) return Json::object();
+  if (!json.at(key).is_object()) throw Error(source + ": " + key + " must be an object");
+  return json.at(key);
+}
+
+void read_train(const Json& json, const std::string& source, RunConfig& c) {
+  JsonFields f(json, source);
+  TrainOptions& t = c.train;
+  t.steps = f.integer("steps", t.steps, 1, kMost);
+  t.batch_size = f.integer("batch_size", t.batch_size, 1, 1 << 20);
+  t.accumulate = f.integer("accumulate", t.accumulate, 1, 1 << 20);
+  t.learning_rate = f.number("learning_rate", t.learning_rate);
+  t.rate_schedule = named(f, "lr_schedule", f.text("lr_schedule", "cosine"), kRates);
+  t.warmup = f.integer("warmup", t.warmup, 0, kMost);
+  t.max_grad_norm = f.number("max_grad_norm", t.max_grad_norm);
+  t.ema_decay = f.number("ema_decay", t.ema_decay);
+  c.weight_decay = f.number("weight_decay", c.weight_decay);
+  t.seed = static_cast<std::uint64_t>(f.integer("seed", 0, 0, std::numeric_limits<std::int64_t>::max()));
+  t.flip = f.boolean("flip", t.flip);
+  t.label_dropout = f.number("label_dropout", t.label_dropout);
+  if (!(t.label_dropout >= 0 && t.label_dropout <= 1)) f.refuse("label_dropout", "in [0, 1]");
+  c.loss = named(f, "loss", f.text("loss", "mse"), kWeightings);
+  c.save_every = f.integer("save_every", c.save_every, 0, kMost);
+  c.keep = f.integer("keep", c.keep, 1, kMost);
+  c.sample_every = f.integer("sample_every", c.sample_every, 0, kMost);
+  c.held_out_every = f.integer("held_out_every", c.held_out_every, 0, kMost);
+  c.held_out_samples = f.integer("held_out_samples", c.held_out_samples, 1, kMost);
+  c.from = f.text("from", "");
+  f.finish();
+}
+
+// Channels by the size of the picture: about one level for each halving down to 7 or 8 pixels.
+Json default_unet(const Shape& shape, const std::vector<std::string>& classes, bool no_label, bool hybrid) {
+  const std::int64_t size = std::max(shape[0], shape[1]), channels = shape[2];
+  std::vector<std::int64_t> widths{32, 64, 64};
+  if (size > 32) widths = {64, 128, 128, 192};
+  if (size > 64) widths = {64, 64, 128, 192, 256};
+  std::vector<std::string> down(widths.size(), "DownBlock2D"), up(widths.size(), "UpBlock2D");
+  down.back() = "AttnDownBlock2D";
+  up.front() = "AttnUpBlock2D";
+  Json json{{"in_channels", channels},         {"out_channels", hybrid ? 2 * channels : channels},
+            {"block_out_channels", widths},    {"down_block_types", down},
+            {"up_block_types", up},            {"layers_per_block", 2},
+            {"attention_head_dim", 32},        {"norm_num_groups", 8}};
+  json["sample_size"] = shape[0] == shape[1] ? Json(shape[0]) : Json({shape[0], shape[1]});
+  if (!classes.empty()) json["num_class_embeds"] = static_cast<std::int64_t>(classes.size()) + (no_label ? 1 : 0);
+  return json;
+}
+
+}  // namespace
+
+Json merged(Json base, const Json& over) {
+  if (!base.is_object() || !over.is_object()) return over;
+  for (const auto& [key, value] : over.items()) base[key] = base.contains(key) ? merged(base[key], value) : value;
+  return base;
+}
+
+DataOptions data_options_of(const Json& config, const std::string& source) {
+  const Json json = object_of(config, "data", source);
+  JsonFields f(json, source + ": data");
+  f.raw("path");
+  f.raw("fingerprint");
+  f.raw("class_names");
+  DataOptions o;
+  o.height = f.integer("height", 0, 0, 1 << 16);
+  o.width = f.integer("width", 0, 0, 1 << 16);
+  o.channels = static_cast<int>(f.integer("channels", 0, 0, 3));
+  o.class_folders = f.boolean("class_folders", false);
+  f.finish();
+  return o;
+}
+
+RunConfig run_config_from_json(const Json& json, const std::string& source) {
+  if (!json.is_object()) throw Error(source + ": must be an object");
+  RunConfig c;
+  JsonFields top(json, source);
+  for (const char* key : {"data", "unet", "scheduler", "train"}) top.raw(key);
+  top.finish();
+  const Json data = object_of(json, "data", source);
+  JsonFields f(data, source + ": data");
+  c.data = f.text("path", "");
+  c.fingerprint = f.text("fingerprint", "");
+  c.class_names = f.texts("class_names", {});
+  c.data_options = data_options_of(json, source);
+  c.unet = unet_config_from_json(object_of(json, "unet", source), source + ": unet");
+  c.scheduler = scheduler_config_from_json(object_of(json, "scheduler", source), source + ": scheduler");
+  read_train(object_of(json, "train", source), source + ": train", c);
+  return c;
+}
+
+Json run_config_to_json(const RunConfig& c) {
+  const TrainOptions& t = c.train;
+  return {{"data",
+           {{"path", c.data},
+            {"height", c.data_options.height},
+            {"width", c.data_options.width},
+            {"channels", c.data_options.channels},
+            {"class_folders", c.data_options.class_folders},
+            {"fingerprint", c.fingerprint},
+            {"class_names", c.class_names}}},
+          {"unet", unet_config_to_json(c.unet)},
+          {"scheduler", scheduler_config_to_json(c.scheduler)},
+          {"train",
+           {{"steps", t.steps},
+            {"batch_size", t.batch_size},
+            {"accumulate", t.accumulate},
+            {"learning_rate", t.learning_rate},
+            {"lr_schedule", name_of(t.rate_schedule, kRates)},
+            {"warmup", t.warmup},
+            {"max_grad_norm", t.max_grad_norm},
+            {"ema_decay", t.ema_decay},
+            {"weight_decay", c.weight_decay},
+            {"seed", t.seed},
+            {"flip", t.flip},
+            {"label_dropout", t.label_dropout},
+            {"loss", name_of(c.loss, kWeightings)},
+            {"save_every", c.save_every},
+            {"keep", c.keep},
+            {"sample_every", c.sample_every},
+            {"held_out_every", c.held_out_every},
+            {"held_out_samples", c.held_out_samples},
+            {"from", c.from}}}};
+}
+
+Json complete_run_config(const Json& wishes, const Shape& shape, const std::vector<std::string>& class_names) {
+  const Json train = object_of(wishes, "train", "config");
+  const bool hybrid = train.value("loss", Json("mse")) == "hybrid";
+  const Json dropout = train.value("label_dropout", Json(0.0));
+  const bool no_label = dropout.is_number() && dropout.get<double>() > 0;
+  Json base{{"unet", default_unet(shape, class_names, no_label, hybrid)},
+            {"scheduler",
+             {{"_class_name", hybrid ? "DDPMScheduler" : "DDIMScheduler"},
+              {"beta_schedule", "squaredcos_cap_v2"},
+              {"prediction_type", hybrid ? "epsilon" : "v_prediction"},
+              {"timestep_spacing", "trailing"}}},
+            {"train", {{"steps", 6000}, {"batch_size", 64}, {"learning_rate", 1e-3}}}};
+  if (hybrid) base["scheduler"]["variance_type"] = "learned_range";
+  Json config = merged(std::move(base), wishes);
+  Json& t = config["train"];
+  if (t["steps"].is_number_integer()) {  // what follows from the length of the run
+    const std::int64_t steps = std::max<std::int64_t>(1, t["steps"].get<std::int64_t>());
+    if (!t.contains("warmup")) t["warmup"] = std::min<std::int64_t>(500, steps / 20);
+    // An average that remembers at most 15 % of the steps.
+    if (!t.contains("ema_decay")) t["ema_decay"] = std::clamp(1 - 1 / (0.1 * static_cast<double>(steps)), 0.0, 0.9999);
+    const std::int64_t tenth = std::clamp<std::int64_t>(steps / 10, 1, 1000);
+    for (const char* key : {"save_every", "sample_every", "held_out_every"}) {
+      if (!t.contains(key)) t[key] = tenth;
+    }
+  }
+  return config;
+}
+
+}  // namespace eddy::inline v0_1

@@ -1,0 +1,137 @@
+// Sampling from a model folder: batches, labels, guidance, the folder's scheduler.
+#include <algorithm>
+#include <cstring>
+
+#include "eddy/error.hpp"
+#include "eddy/ops.hpp"
+#include "eddy/pipeline.hpp"
+
+namespace eddy::inline v0_1 {
+
+namespace {
+
+Clip clip_of(const SchedulerConfig& c) {
+  if (c.thresholding) return {Clip::Kind::dynamic, 1, c.dynamic_thresholding_ratio, c.sample_max_value};
+  if (c.clip_sample) return {Clip::Kind::range, c.clip_sample_range};
+  return {};
+}
+
+// Labels of the samples [first, first + n), and of the same samples without a label.
+struct Conditions {
+  Condition labelled, unlabelled;
+};
+
+Conditions conditions_of(const Model& model, const SampleOptions& o, std::int64_t first, std::int64_t n, const Context& context) {
+  const std::int64_t rows = model.unet.config().num_class_embeds.value_or(0);
+  if (rows == 0) {
+    if (!o.classes.empty() || o.no_class || o.guidance != 1) throw Error("sample: the model has no classes");
+    return {};
+  }
+  if ((o.no_class || o.guidance != 1) && model.no_label < 0) {
+    throw Error("sample: the model has no row that means \"no label\"; train with label drop-out");
+  }
+  const std::int64_t classes = model.no_label >= 0 ? rows - 1 : rows;
+  std::vector<std::int64_t> labels;
+  for (std::int64_t i = first; i < first + n; ++i) {
+    const auto given = static_cast<std::int64_t>(o.classes.size());
+    const std::int64_t label = given > 0 ? o.classes[static_cast<std::size_t>(i % given)] : i % classes;
+    if (label < 0 || label >= rows) {
+      throw Error("sample: there is no class " + std::to_string(label) + "; the model has 0 to " + std::to_string(classes - 1));
+    }
+    labels.push_back(o.no_class ? model.no_label : label);
+  }
+  const std::vector<std::int64_t> none(labels.size(), model.no_label);
+  const auto condition = [&](const std::vector<std::int64_t>& values) {
+    return Condition{{"class_labels", Tensor::from(std::span<const std::int64_t>(values), {n}, context)}};
+  };
+  return {condition(labels), o.guidance != 1 ? condition(none) : Condition{}};
+}
+
+Denoiser denoiser_for(const Model& model, const SampleOptions& o, const Conditions& c) {
+  Denoiser labelled = denoiser_of(model.scheduler, model.unet, c.labelled);
+  if (o.guidance == 1) return labelled;
+  return classifier_free_guidance(std::move(labelled), denoiser_of(model.scheduler, model.unet, c.unlabelled), o.guidance);
+}
+
+void copy_rows(const Tensor& from, Tensor& to, std::int64_t first) {
+  const std::int64_t row = from.elements() / from.extent(0);
+  std::ranges::copy(from.values(), to.mutable_values().begin() + first * row);
+}
+
+// Pictures of sample 0 at about ten steps.
+struct Strip {
+  std::vector<Tensor> noisy, predicted;
+  std::size_t every = 1;
+
+  void take(const Tensor& x, const Tensor& x0) {
+    noisy.push_back(x.rows(0, 1).clone());
+    predicted.push_back(x0.rows(0, 1).clone());
+  }
+  Tensor join() const {
+    if (noisy.empty()) return {};
+    const auto m = static_cast<std::int64_t>(noisy.size());
+    const Tensor& one = noisy.front();
+    Tensor result = Tensor::uninitialised({2 * m, one.extent(1), one.extent(2), one.extent(3)}, DType::f32, one.context());
+    for (std::int64_t i = 0; i < m; ++i) {
+      copy_rows(noisy[static_cast<std::size_t>(i)], result, i);
+      copy_rows(predicted[static_cast<std::size_t>(i)], result, m + i);
+    }
+    return result;
+  }
+};
+
+}  // namespace
+
+Samples sample(const Model& model, const SampleOptions& o) {
+  if (o.num < 1 || o.batch_size < 1) throw Error("sample: num and batch_size must be positive");
+  const SchedulerConfig& config = model.scheduler;
+  const SamplerKind kind = o.sampler.value_or(config.kind);
+  const Schedule schedule = schedule_of(config);
+  const int count = o.steps > 0 ? o.steps : kind == SamplerKind::ddim ? std::min(50, schedule.steps()) : schedule.steps();
+  const std::vector<Step> steps =
+      kind == SamplerKind::ddim
+          ? ddim_steps(schedule, count, config.timestep_spacing, config.steps_offset, config.set_alpha_to_one)
+          : ddpm_steps(schedule, count, config.timestep_spacing, config.steps_offset);
+  const UNetConfig& u = model.unet.config();
+  const std::int64_t height = o.height > 0 ? o.height : u.sample_height, width = o.width > 0 ? o.width : u.sample_width;
+  if (height < 1 || width < 1) throw Error("sample: the model names no picture size; give height and width");
+  if (kind == SamplerKind::ddpm && o.eta != 0) throw Error("sample: eta belongs to ddim");
+  const Context context = model.unet.parameters().front().value().context();
+  const NoiseSource source = o.torch_noise ? torch_cpu_noise(o.seed, o.num) : philox_noise(o.seed);
+
+  Samples result{Tensor::uninitialised({o.num, height, width, u.in_channels}, DType::f32, context), {}, kind, count};
+  Strip strip{{}, {}, std::max<std::size_t>(1, steps.size() / 10)};
+  const std::int64_t batches = (o.num + o.batch_size - 1) / o.batch_size;
+  for (std::int64_t b = 0; b < batches; ++b) {
+    const std::int64_t first = b * o.batch_size, n = std::min(o.batch_size, o.num - first);
+    const Denoiser denoise = denoiser_for(model, o, conditions_of(model, o, first, n, context));
+    const NoiseSource noise = source.from_sample(first);
+    const auto on_step = [&](const StepReport& r) {
+      const bool shown = (r.step + 1) % strip.every == 0 || r.step + 1 == r.steps;
+      if (o.trajectory && b == 0 && shown) strip.take(r.x, r.x0());
+      const auto all = static_cast<std::int64_t>(r.steps);
+      if (o.on_progress) o.on_progress(b * all + static_cast<std::int64_t>(r.step) + 1, batches * all);
+    };
+    Tensor x = noise.normal({n, height, width, u.in_channels}, kInitialNoise, context);
+    if (kind == SamplerKind::ddim) {
+      DdimOptions options;
+      options.clip = clip_of(config);
+      options.on_step = on_step;
+      options.cancel = o.cancel;
+      options.eta = o.eta;
+      x = sample_ddim(denoise, x, steps, noise, options);
+    } else {
+      DdpmOptions options;
+      options.clip = clip_of(config);
+      options.on_step = on_step;
+      options.cancel = o.cancel;
+      options.variance = config.kind == SamplerKind::ddpm ? config.variance_type : Variance::fixed_small;
+      x = sample_ddpm(denoise, x, steps, noise, options);
+    }
+    copy_rows(x, result.x, first);
+  }
+  result.trajectory = strip.join();
+  return result;
+}
+
+}  // namespace eddy::inline v0_1

@@ -1,0 +1,16 @@
+// Weights of a model in safetensors files.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "eddy/nn.hpp"
+#include "io/safetensors.hpp"
+
+namespace eddy::inline v0_1 {
+
+// Fills every parameter from `<prefix><name>`; throws Error for a missing name, another shape, or, without a prefix, a
+// tensor that no parameter has.
+void read_weights(const SafetensorsFile& file, std::span<const Parameter> parameters, const std::string& prefix = {});
+
+}  // namespace eddy::inline v0_1
