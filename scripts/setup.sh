@@ -3,7 +3,7 @@
 # `setup.sh NAME...` gets packages of those names as well (quickstart.sh asks for a data set).
 set -eu
 
-packages="g++ cmake make pkg-config libeigen3-dev libstb-dev libcli11-dev nlohmann-json3-dev zlib1g-dev catch2 $*"
+packages="g++ cmake make pkg-config libeigen3-dev libstb-dev libcli11-dev nlohmann-json3-dev catch2 $*"
 
 missing=""
 for package in $packages; do

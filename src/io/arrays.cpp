@@ -52,7 +52,8 @@ std::string read_maybe_gzipped(const std::string& path) {
   for (std::size_t i = 1; i <= 4; ++i) length = length << 8 | static_cast<unsigned char>(file[file.size() - i]);
   if (length >= kMaxBytes || length > bytes * 1032 + 64) fail(path, "a gzip file whose length cannot be true");
   std::string content(static_cast<std::size_t>(length), '\0');
-  const int got = stb::inflate(file.data() + begin, static_cast<int>(bytes), content.data(), static_cast<int>(length));
+  // The trailer goes in too: the decoder wants to look past the last code.
+  const int got = stb::inflate(file.data() + begin, static_cast<int>(bytes + 8), content.data(), static_cast<int>(length));
   if (got < 0 || static_cast<std::uint64_t>(got) != length) fail(path, "a broken gzip file");
   return content;
 }
