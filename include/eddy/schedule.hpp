@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "eddy/version.hpp"
@@ -33,6 +34,10 @@ EDDY_API std::vector<double> cosine_betas(int steps, double largest = 0.999);
 EDDY_API std::vector<double> sigmoid_betas(int steps, double beta_start = 1e-4, double beta_end = 0.02);
 // Shifts and scales sqrt(alpha_bar) so that the last is 0 and the first stays [Lin2023, Alg. 1].
 EDDY_API std::vector<double> rescale_zero_terminal_snr(std::span<const double> betas);
+
+// The betas of diffusers' `beta_schedule`, float32 values in diffusers' order of operations. Throws Error for an unknown name;
+// known: linear, scaled_linear, squaredcos_cap_v2, sigmoid.
+EDDY_API std::vector<double> diffusers_betas(const std::string& beta_schedule, int steps, double beta_start, double beta_end);
 
 // ---- the table ---------------------------------------------------------------------------------------------------
 

@@ -150,6 +150,7 @@ struct HeldOutLoss {
   std::array<double, 4> quarter{};
 };
 EDDY_API HeldOutLoss held_out_loss(const Network& network, const Dataset& data, const Loss& loss, int train_steps,
-                                   std::int64_t count, std::uint64_t seed, std::int64_t batch_size);
+                                   std::int64_t count, std::uint64_t seed, std::int64_t batch_size,
+                                   const Context& context = {});
 
 }  // namespace eddy::inline v0_1

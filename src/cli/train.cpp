@@ -83,9 +83,9 @@ void declare(CLI::App& app, TrainFlags& f) {
   add(text, "--from", "train", "from", "begin with the weights of this model", "");
   CLI::Option* steps = add(whole, "--steps", "train", "steps", "steps in all", "6000");
   app.add_option("--minutes", f.run.minutes, "train for about so long instead")->excludes(steps)->check(CLI::PositiveNumber);
-  add(whole, "--batch-size", "train", "batch_size", "samples of a micro-batch", "64");
+  add(whole, "--batch-size", "train", "batch_size", "samples of a micro-batch", "32");
   add(whole, "--accumulate", "train", "accumulate", "micro-batches of a step", "1");
-  add(real, "--lr", "train", "learning_rate", "learning rate", "0.001");
+  add(real, "--lr", "train", "learning_rate", "learning rate", "0.002");
   add(text, "--lr-schedule", "train", "lr_schedule", "constant, or cosine to zero", "cosine")->check(CLI::IsMember({"constant", "cosine"}));
   add(whole, "--warmup", "train", "warmup", "steps in which the rate rises", "5 % of the steps, at most 500");
   add(real, "--max-grad-norm", "train", "max_grad_norm", "clip the gradient to this norm; 0: never", "1");

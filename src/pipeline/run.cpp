@@ -176,7 +176,7 @@ class Run {
     if (!parts_.held_out || !due(step, c_.held_out_every)) return {};
     const auto measure = [&] {
       const HeldOutLoss h = held_out_loss(network_of(unet_), *parts_.held_out, loss_, c_.scheduler.num_train_timesteps,
-                                          c_.held_out_samples, c_.train.seed, c_.train.batch_size);
+                                          c_.held_out_samples, c_.train.seed, c_.train.batch_size, o_.context);
       char text[120];
       std::snprintf(text, sizeof text, ",%.6g,%.6g,%.6g,%.6g,%.6g", h.all, h.quarter[0], h.quarter[1], h.quarter[2], h.quarter[3]);
       return std::pair(std::string(text), h.all);

@@ -61,7 +61,7 @@ Json default_unet(const Shape& shape, const std::vector<std::string>& classes, b
   up.front() = "AttnUpBlock2D";
   Json json{{"in_channels", channels},         {"out_channels", hybrid ? 2 * channels : channels},
             {"block_out_channels", widths},    {"down_block_types", down},
-            {"up_block_types", up},            {"layers_per_block", 2},
+            {"up_block_types", up},            {"layers_per_block", size > 32 ? 2 : 1},
             {"attention_head_dim", 32},        {"norm_num_groups", 8}};
   json["sample_size"] = shape[0] == shape[1] ? Json(shape[0]) : Json({shape[0], shape[1]});
   if (!classes.empty()) json["num_class_embeds"] = static_cast<std::int64_t>(classes.size()) + (no_label ? 1 : 0);
@@ -154,7 +154,7 @@ Json complete_run_config(const Json& wishes, const Shape& shape, const std::vect
               {"beta_schedule", "squaredcos_cap_v2"},
               {"prediction_type", hybrid ? "epsilon" : "v_prediction"},
               {"timestep_spacing", "trailing"}}},
-            {"train", {{"steps", 6000}, {"batch_size", 64}, {"learning_rate", 1e-3}}}};
+            {"train", {{"steps", 6000}, {"batch_size", 32}, {"learning_rate", 2e-3}}}};
   if (hybrid) base["scheduler"]["variance_type"] = "learned_range";
   Json config = merged(std::move(base), wishes);
   Json& t = config["train"];

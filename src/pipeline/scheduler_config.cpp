@@ -1,8 +1,6 @@
 // The fields of diffusers' DDPMScheduler and DDIMScheduler, both ways.
 #include "pipeline/scheduler_config.hpp"
 
-#include "eddy/error.hpp"
-
 namespace eddy::inline v0_1 {
 
 const Names<PredictionType> kPredictionNames{{"epsilon", PredictionType::epsilon},
@@ -80,16 +78,10 @@ Json scheduler_config_to_json(const SchedulerConfig& c) {
 }
 
 Schedule schedule_of(const SchedulerConfig& c) {
-  const auto betas = [&c]() -> std::vector<double> {
-    const int n = c.num_train_timesteps;
-    if (!c.trained_betas.empty()) return c.trained_betas;
-    if (c.beta_schedule == "linear") return linear_betas(n, c.beta_start, c.beta_end);
-    if (c.beta_schedule == "scaled_linear") return scaled_linear_betas(n, c.beta_start, c.beta_end);
-    if (c.beta_schedule == "squaredcos_cap_v2") return cosine_betas(n);
-    if (c.beta_schedule == "sigmoid") return sigmoid_betas(n, c.beta_start, c.beta_end);
-    throw Error("schedule_of: beta_schedule must be linear, scaled_linear, squaredcos_cap_v2 or sigmoid, got " + c.beta_schedule);
-  };
-  return Schedule::diffusers(betas(), c.rescale_betas_zero_snr);
+  const std::vector<double> betas =
+      !c.trained_betas.empty() ? c.trained_betas
+                               : diffusers_betas(c.beta_schedule, c.num_train_timesteps, c.beta_start, c.beta_end);
+  return Schedule::diffusers(betas, c.rescale_betas_zero_snr);
 }
 
 Denoiser denoiser_of(const SchedulerConfig& c, Network network, Condition condition) {

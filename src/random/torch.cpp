@@ -91,10 +91,11 @@ struct TorchGenerator::State {
         d[j] = r * turn.cos;
         d[j + 8] = r * turn.sin;
       } else {
-        const float r = std::sqrt(-2.0f * std::log(u1));
-        const float t = static_cast<float>(6.283185307179586 * static_cast<double>(u2));
-        d[j] = r * std::cos(t);
-        d[j + 8] = r * std::sin(t);
+        // A correctly rounded logf, cosf and sinf, whatever the C library's own do.
+        const float r = std::sqrt(-2.0f * static_cast<float>(std::log(static_cast<double>(u1))));
+        const double t = static_cast<double>(static_cast<float>(6.283185307179586 * static_cast<double>(u2)));
+        d[j] = r * static_cast<float>(std::cos(t));
+        d[j + 8] = r * static_cast<float>(std::sin(t));
       }
     }
   }

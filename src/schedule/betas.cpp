@@ -73,4 +73,40 @@ std::vector<double> rescale_zero_terminal_snr(std::span<const double> betas) {
   return result;
 }
 
+namespace {
+
+// torch.linspace in float32: from both ends, each entry rounded once.
+std::vector<float> float_between(int steps, double first, double last) {
+  check_steps(steps);
+  const auto a = static_cast<float>(first), b = static_cast<float>(last);
+  const double step = steps > 1 ? static_cast<double>((b - a) / static_cast<float>(steps - 1)) : 0;
+  std::vector<float> result;
+  for (int i = 0; i < steps; ++i) {
+    const double x = i < steps / 2 || steps == 1 ? static_cast<double>(a) + step * i : static_cast<double>(b) - step * (steps - 1 - i);
+    result.push_back(static_cast<float>(x));
+  }
+  return result;
+}
+
+}  // namespace
+
+std::vector<double> diffusers_betas(const std::string& name, int steps, double beta_start, double beta_end) {
+  if (name == "squaredcos_cap_v2") return cosine_betas(steps);
+  const bool scaled = name == "scaled_linear", sigmoid = name == "sigmoid";
+  if (name != "linear" && !scaled && !sigmoid) {
+    throw Error("diffusers_betas: beta_schedule must be linear, scaled_linear, squaredcos_cap_v2 or sigmoid, got " + name);
+  }
+  std::vector<float> x = scaled    ? float_between(steps, std::sqrt(beta_start), std::sqrt(beta_end))
+                         : sigmoid ? float_between(steps, -6, 6)
+                                   : float_between(steps, beta_start, beta_end);
+  for (float& beta : x) {
+    if (scaled) beta *= beta;
+    if (sigmoid) {
+      beta = static_cast<float>(1 / (1 + std::exp(-static_cast<double>(beta)))) * static_cast<float>(beta_end - beta_start) +
+             static_cast<float>(beta_start);
+    }
+  }
+  return {x.begin(), x.end()};
+}
+
 }  // namespace eddy::inline v0_1

@@ -9,7 +9,7 @@
 namespace eddy::inline v0_1 {
 
 HeldOutLoss held_out_loss(const Network& network, const Dataset& data, const Loss& loss, int train_steps, std::int64_t count,
-                          std::uint64_t seed, std::int64_t batch_size) {
+                          std::uint64_t seed, std::int64_t batch_size, const Context& context) {
   const std::int64_t n = std::min(count, data.size());
   if (n < 1) throw Error("held_out_loss: there are no samples");
   const NoGrad no_grad;
@@ -19,7 +19,7 @@ HeldOutLoss held_out_loss(const Network& network, const Dataset& data, const Los
     const std::int64_t size = std::min(batch_size, n - first);
     std::vector<std::int64_t> extents{size}, labels;
     for (const std::int64_t extent : data.sample_shape().extents()) extents.push_back(extent);
-    Batch batch{.x = Tensor::uninitialised(Shape(std::span<const std::int64_t>(extents)))};
+    Batch batch{.x = Tensor::uninitialised(Shape(std::span<const std::int64_t>(extents)), DType::f32, context)};
     const auto row = static_cast<std::size_t>(data.sample_shape().elements());
     Draw draw{.seed = seed, .step = 0xffffffffu, .first = first, .total = n};  // noise that no training step draws
     for (std::int64_t i = 0; i < size; ++i) {
@@ -28,7 +28,7 @@ HeldOutLoss held_out_loss(const Network& network, const Dataset& data, const Los
       const double u = (static_cast<double>(strata[static_cast<std::size_t>(first + i)]) + 0.5) / static_cast<double>(n);
       draw.timesteps.push_back(static_cast<int>(u * train_steps));
     }
-    if (!labels.empty()) batch.labels = Tensor::from(std::span<const std::int64_t>(labels), {size});
+    if (!labels.empty()) batch.labels = Tensor::from(std::span<const std::int64_t>(labels), {size}, context);
     const Tensor values = loss(network, batch, draw);
     for (std::int64_t i = 0; i < size; ++i) {
       const auto quarter = static_cast<std::size_t>(std::int64_t{4} * draw.timesteps[static_cast<std::size_t>(i)] / train_steps);

@@ -1,0 +1,73 @@
+#include <filesystem>
+
+#include "base/files.hpp"
+#include "eddy/eddy.hpp"
+#include "pipeline/scheduler_config.hpp"
+#include "support/catch.hpp"
+#include "support/temporary.hpp"
+
+using namespace eddy;
+using eddy::test::Temporary;
+
+namespace {
+
+Model tiny() {
+  UNetConfig c;
+  c.sample_height = c.sample_width = 8;
+  c.in_channels = c.out_channels = 3;
+  c.down_block_types = {DownBlock::down, DownBlock::attn_down};
+  c.up_block_types = {UpBlock::attn_up, UpBlock::up};
+  c.block_out_channels = {8, 16};
+  c.norm_num_groups = 4;
+  return {UNet(c, {.seed = 3}), {}, {}, -1};
+}
+
+}  // namespace
+
+TEST_CASE("model folder: written and read again, f32 to the bit, f16 to its precision") {
+  const Temporary folder;
+  const Model model = tiny();
+  save_model(folder / "a", model);
+  const Model again = load_model(folder / "a");
+  CHECK(again.unet.config() == model.unet.config());
+  CHECK(scheduler_config_to_json(again.scheduler) == scheduler_config_to_json(model.scheduler));
+  save_model(folder / "half", model, DType::f16);
+  const UNet half = load_unet(folder / "half/unet");
+  for (std::size_t i = 0; i < model.unet.parameters().size(); ++i) {
+    const auto x = model.unet.parameters()[i].value().values();
+    CHECK(std::ranges::equal(x, again.unet.parameters()[i].value().values()));
+    const auto y = half.parameters()[i].value().values();
+    for (std::size_t k = 0; k < x.size(); ++k) REQUIRE(std::abs(x[k] - y[k]) <= std::abs(x[k]) * 0x1p-11f + 0x1p-25f);
+  }
+  CHECK(std::filesystem::file_size(folder / "half/unet/diffusion_pytorch_model.safetensors") <
+        std::filesystem::file_size(folder / "a/unet/diffusion_pytorch_model.safetensors"));
+}
+
+TEST_CASE("model folder: what is broken is named") {
+  const Temporary folder;
+  CHECK_THROWS_WITH(load_model(folder / "none"), Catch::Contains("none"));
+  save_model(folder / "a", tiny());
+  const std::string config = folder / "a/unet/config.json", text = read_file(config, 1 << 20);
+  const auto with = [&](const std::string& from, const std::string& to) {
+    std::string changed = text;
+    changed.replace(changed.find(from), from.size(), to);
+    write_file(config, changed);
+  };
+  with("\"layers_per_block\": 2", "\"layers_per_block\": 3");
+  CHECK_THROWS_WITH(load_model(folder / "a"), Catch::Contains("down_blocks"));
+  with("\"in_channels\": 3", "\"in_channels\": 4");
+  CHECK_THROWS_WITH(load_model(folder / "a"), Catch::Contains("conv_in.weight"));
+  with("UNet2DModel", "Transformer2DModel");
+  CHECK_THROWS_WITH(load_model(folder / "a"), Catch::Contains("UNet2DModel"));
+  write_file(config, text);
+  CHECK_NOTHROW(load_model(folder / "a"));
+}
+
+TEST_CASE("scheduler: unknown betas, variances and spacings are refused by name") {
+  const auto read = [](const char* text) { return scheduler_config_from_json(parse_json(text, "s.json"), "s.json"); };
+  CHECK_THROWS_WITH(read(R"({"beta_schedule":"laplace"})"), Catch::Contains("beta_schedule"));
+  CHECK_THROWS_WITH(read(R"({"variance_type":"learned"})"), Catch::Contains("variance_type"));
+  CHECK_THROWS_WITH(read(R"({"timestep_spacing":"karras"})"), Catch::Contains("timestep_spacing"));
+  CHECK_THROWS_WITH(read(R"({"beta_stert":0.1})"), Catch::Contains("beta_stert"));
+  CHECK(schedule_of(read(R"({"trained_betas":[0.1,0.2],"num_train_timesteps":2})")).alpha_bar(1) == Approx(0.72));
+}

@@ -1,0 +1,156 @@
+#include <filesystem>
+
+#include "base/files.hpp"
+#include "eddy/eddy.hpp"
+#include "support/catch.hpp"
+#include "support/temporary.hpp"
+
+using namespace eddy;
+using eddy::test::Temporary;
+
+namespace {
+
+// 120 gray pictures of 8 x 8 in two folders, one a class.
+void write_pictures(const std::string& folder) {
+  for (std::int64_t i = 0; i < 120; ++i) {
+    const std::string part = folder + (i % 2 == 0 ? "/bright" : "/dark");
+    std::filesystem::create_directories(part);
+    std::vector<float> values(64);
+    keyed_normals(1, kUser, i, values);
+    for (float& v : values) v = 0.1f * v + (i % 2 == 0 ? 0.5f : -0.5f);
+    save_png(part + "/" + std::to_string(1000 + i) + ".png", Tensor::from(std::span<const float>(values), {1, 8, 8, 1}));
+  }
+}
+
+const char* const kSmall =
+    R"("unet":{"block_out_channels":[8,16],"down_block_types":["DownBlock2D","AttnDownBlock2D"],
+       "up_block_types":["AttnUpBlock2D","UpBlock2D"],"layers_per_block":1,"attention_head_dim":8,"norm_num_groups":4,
+       "dropout":0.1})";
+
+std::string config(const std::string& data, const std::string& train = R"("steps":12,"save_every":4,"sample_every":6)") {
+  return R"({"data":{"path":")" + data + R"(","channels":1,"class_folders":true},)" + kSmall +
+         R"(,"train":{"batch_size":8,"accumulate":3,"label_dropout":0.2,"flip":true,"held_out_every":6,)" + train + "}}";
+}
+
+std::string weights(const std::string& run) {
+  return read_file(run + "/model/unet/diffusion_pytorch_model.safetensors", 1 << 24);
+}
+
+RunOptions options(const std::string& out, const std::string& text, int threads) {
+  return {.out = out, .config = text, .context = Context(ContextOptions{.threads = threads})};
+}
+
+}  // namespace
+
+TEST_CASE("run: one that was interrupted three times ends with the same bytes, whatever the threads", "[threads]") {
+  const Temporary folder;
+  write_pictures(folder / "data");
+  const std::string text = config(folder / "data");
+  train_run(options(folder / "whole", text, 1));
+
+  const std::string run = folder / "parts";
+  int threads = 1;
+  for (const std::int64_t stop : {3, 4, 10}) {  // between checkpoints, at one, and after the held-out loss
+    RunOptions o = options(run, text, ++threads);
+    o.on_step = [&](const TrainReport& r, std::int64_t, double) {
+      if (r.step == stop) o.cancel.cancel();
+    };
+    CHECK_THROWS_AS(train_run(o), Cancelled);
+  }
+  // A broken write leaves a temporary folder, which counts for nothing.
+  std::filesystem::create_directories(run + "/checkpoints/ckpt-00000011.tmp");
+  const RunResult result = train_run(options(run, text, 7));
+  CHECK(result.steps == 12);
+  CHECK(weights(run) == weights(folder / "whole"));
+  CHECK(read_file(run + "/samples/step_000012.png", 1 << 20) == read_file(folder / "whole/samples/step_000012.png", 1 << 20));
+
+  const std::string metrics = read_file(run + "/metrics.csv", 1 << 20);
+  CHECK(std::ranges::count(metrics, '\n') == 13);
+  CHECK(metrics.starts_with("step,loss,grad_norm,lr,images_per_second,seconds"));
+  CHECK(list_directory(run + "/checkpoints").size() >= 3);
+}
+
+TEST_CASE("run: a finished one says so, more steps extend it, fewer are an error") {
+  const Temporary folder;
+  write_pictures(folder / "data");
+  const std::string out = folder / "run";
+  train_run(options(out, config(folder / "data"), 2));
+  CHECK(train_run(options(out, config(folder / "data"), 2)).was_finished);
+  CHECK_THROWS_WITH(train_run(options(out, R"({"train":{"steps":7}})", 2)), Catch::Contains("12 steps are done"));
+  std::vector<std::string> notes;
+  RunOptions more = options(out, R"({"train":{"steps":14}})", 2);
+  more.on_note = [&](const std::string& text) { notes.push_back(text); };
+  CHECK(train_run(more).steps == 14);
+  CHECK(std::ranges::any_of(notes, [](const std::string& n) { return n.find("extended from 12 to 14") != std::string::npos; }));
+}
+
+TEST_CASE("run: another number is refused with the old and the new value") {
+  const Temporary folder;
+  write_pictures(folder / "data");
+  const std::string out = folder / "run";
+  train_run(options(out, config(folder / "data"), 2));
+  CHECK_THROWS_WITH(train_run(options(out, R"({"train":{"learning_rate":0.5}})", 2)),
+                    Catch::Contains("learning_rate") && Catch::Contains("0.002") && Catch::Contains("0.5"));
+  CHECK_THROWS_WITH(train_run(options(out, R"({"train":{"lerning_rate":0.5}})", 2)), Catch::Contains("lerning_rate"));
+  // Data counts by content: a copy is the same, another picture is not.
+  std::filesystem::copy(folder / "data", folder / "copy", std::filesystem::copy_options::recursive);
+  CHECK(train_run(options(out, config(folder / "copy"), 2)).was_finished);
+  save_png(folder / "copy/dark/1001.png", Tensor::zeros({1, 8, 8, 1}));
+  CHECK_THROWS_WITH(train_run(options(out, config(folder / "copy"), 2)), Catch::Contains("fingerprint"));
+}
+
+TEST_CASE("run: nothing is lost without --overwrite") {
+  const Temporary folder;
+  write_pictures(folder / "data");
+  const std::string out = folder / "run";
+  train_run(options(out, config(folder / "data"), 2));
+  RunOptions again = options(out, config(folder / "data", R"("steps":2)"), 2);
+  again.resume = Resume::no;
+  CHECK_THROWS_WITH(train_run(again), Catch::Contains("overwrite"));
+  again.overwrite = true;
+  CHECK(train_run(again).steps == 2);
+  CHECK_THROWS_WITH(train_run(options(folder / "data", config(folder / "data"), 2)), Catch::Contains("other files"));
+}
+
+TEST_CASE("run: its own config.json repeats it, and --from begins with a model's weights") {
+  const Temporary folder;
+  write_pictures(folder / "data");
+  train_run(options(folder / "a", config(folder / "data"), 2));
+  RunOptions again = options(folder / "b", "", 2);
+  again.config_file = folder / "a/config.json";
+  train_run(again);
+  CHECK(weights(folder / "a") == weights(folder / "b"));
+
+  RunOptions from = again;
+  from.out = folder / "c";
+  from.config = R"({"train":{"steps":1,"learning_rate":1e-12,"ema_decay":0,"from":")" + (folder / "a") + R"("}})";
+  train_run(from);
+  const UNet a = load_unet(folder / "a"), c = load_unet(folder / "c");
+  for (std::size_t i = 0; i < a.parameters().size(); ++i) {
+    const auto x = a.parameters()[i].value().values(), y = c.parameters()[i].value().values();
+    for (std::size_t k = 0; k < x.size(); ++k) REQUIRE(static_cast<double>(x[k]) == Approx(static_cast<double>(y[k])).margin(1e-6));
+  }
+}
+
+TEST_CASE("run: hybrid loss, other schedules and predictions train and sample") {
+  const Temporary folder;
+  write_pictures(folder / "data");
+  const std::string data = R"("data":{"path":")" + (folder / "data") + R"(","channels":1},)";
+  const std::string hybrid = "{" + data + kSmall + R"(,"train":{"steps":2,"batch_size":16,"loss":"hybrid"}})";
+  train_run(options(folder / "hybrid", hybrid, 2));
+  const Model model = load_model(folder / "hybrid");
+  CHECK(model.scheduler.kind == SamplerKind::ddpm);
+  CHECK(model.unet.config().out_channels == 2);
+  CHECK(to_string(sample(model, {.num = 2, .steps = 3}).x.shape()) == "(2, 8, 8, 1)");
+  const std::string zero = "{" + data + kSmall +
+                           R"(,"scheduler":{"beta_schedule":"linear","rescale_betas_zero_snr":true},
+                              "train":{"steps":2,"batch_size":16,"loss":"min-snr"}})";
+  CHECK(train_run(options(folder / "zero", zero, 2)).steps == 2);
+}
+
+TEST_CASE("run: missing data and wrong configurations are named") {
+  const Temporary folder;
+  CHECK_THROWS_WITH(train_run(options(folder / "x", "{}", 1)), Catch::Contains("--data"));
+  CHECK_THROWS_WITH(train_run(options(folder / "x", R"({"data":{"path":"/nowhere"}})", 1)), Catch::Contains("/nowhere"));
+  CHECK(!exists(folder / "x"));
+}

@@ -1,0 +1,83 @@
+#include "eddy/eddy.hpp"
+#include "support/catch.hpp"
+
+using namespace eddy;
+
+namespace {
+
+Model small_model(int threads) {
+  UNetConfig c;
+  c.sample_height = c.sample_width = 8;
+  c.in_channels = c.out_channels = 1;
+  c.down_block_types = {DownBlock::down, DownBlock::attn_down};
+  c.up_block_types = {UpBlock::attn_up, UpBlock::up};
+  c.block_out_channels = {8, 16};
+  c.layers_per_block = 1;
+  c.norm_num_groups = 4;
+  c.num_class_embeds = 4;
+  const Context context(ContextOptions{.threads = threads});
+  SchedulerConfig scheduler;
+  scheduler.prediction_type = PredictionType::v_prediction;
+  return {UNet(c, {.initialisation = Initialisation::torch, .context = context}), scheduler, {"a", "b", "c"}, 3};
+}
+
+bool same(const Tensor& a, const Tensor& b) { return std::ranges::equal(a.values(), b.values()); }
+
+}  // namespace
+
+TEST_CASE("sample: the same bytes for any threads and any batch", "[threads]") {
+  for (const SamplerKind kind : {SamplerKind::ddim, SamplerKind::ddpm}) {
+    SampleOptions options{.num = 17, .batch_size = 17, .steps = 6, .sampler = kind, .eta = kind == SamplerKind::ddim ? 0.5 : 0,
+                          .guidance = 2, .seed = 9};
+    const Tensor expected = sample(small_model(1), options).x;
+    for (const int threads : {1, 2, 3, 7}) {
+      const Model model = small_model(threads);
+      for (const std::int64_t batch : {1, 2, 5, 16}) {
+        options.batch_size = batch;
+        CHECK(same(sample(model, options).x, expected));
+      }
+    }
+    options.num = 3;
+    CHECK(same(sample(small_model(2), options).x, expected.rows(0, 3)));
+    options.seed = 10;
+    CHECK(!same(sample(small_model(2), options).x, expected.rows(0, 3)));
+  }
+}
+
+TEST_CASE("sample: classes in turn, none, and what is refused") {
+  const Model model = small_model(2);
+  SampleOptions options{.num = 4, .steps = 3};
+  const Tensor in_turn = sample(model, options).x;
+  options.classes = {0, 1, 2};
+  CHECK(same(sample(model, options).x, in_turn));
+  options.classes = {1};
+  CHECK(!same(sample(model, options).x, in_turn));
+  options.classes = {3, 4};
+  CHECK_THROWS_WITH(sample(model, options), Catch::Contains("no class 4"));
+  options.classes = {};
+  options.no_class = true;
+  CHECK(!same(sample(model, options).x, in_turn));
+  Model unaware = model;
+  unaware.no_label = -1;
+  CHECK_THROWS_WITH(sample(unaware, options), Catch::Contains("no label"));
+}
+
+TEST_CASE("sample: torch noise depends on num alone, the trajectory ends in the sample") {
+  const Model model = small_model(2);
+  SampleOptions options{.num = 5, .batch_size = 5, .steps = 4, .torch_noise = true, .trajectory = true};
+  const Samples whole = sample(model, options);
+  options.batch_size = 2;
+  CHECK(same(sample(model, options).x, whole.x));
+  const std::int64_t m = whole.trajectory.extent(0) / 2;
+  CHECK(m == 4);
+  CHECK(same(whole.trajectory.rows(m - 1, 1), whole.x.rows(0, 1)));
+  CHECK(same(whole.trajectory.rows(2 * m - 1, 1), whole.x.rows(0, 1)));  // at the end x is x0
+}
+
+TEST_CASE("sample: guidance 1 is off, other sizes than the model's are taken, cancel throws") {
+  const Model model = small_model(2);
+  SampleOptions options{.num = 2, .steps = 3, .height = 12, .width = 7};
+  CHECK(sample(model, options).x.shape() == Shape{2, 12, 7, 1});
+  options.cancel.cancel();
+  CHECK_THROWS_AS(sample(model, options), Cancelled);
+}

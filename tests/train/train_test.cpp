@@ -1,0 +1,118 @@
+#include <cmath>
+#include <limits>
+
+#include "eddy/eddy.hpp"
+#include "support/catch.hpp"
+
+using namespace eddy;
+
+namespace {
+
+// y = w x on pictures of one pixel: the loss is (w x - 1)^2.
+struct Toy {
+  ParameterTree tree;
+  Parameter w;
+  std::shared_ptr<const Dataset> data;
+  explicit Toy(std::int64_t samples = 200) : w(tree.add("w", {1, 1}, {Initializer::Kind::ones})) {
+    tree.allocate();
+    tree.initialise(0);
+    std::vector<float> values(static_cast<std::size_t>(samples));
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = 0.5f + 0.001f * static_cast<float>(i);
+    data = memory_samples(Tensor::from(std::span<const float>(values), {samples, 1}));
+  }
+  Network network() const {
+    return [w = w](const Tensor& x, const Tensor&, const Condition&) { return linear(x, w.value()); };
+  }
+};
+
+const Loss to_one = [](const Network& network, const Batch& batch, const Draw&) {
+  return mse_per_sample(network(batch.x, {}, {}), Tensor::full(batch.x.shape(), 1));
+};
+
+}  // namespace
+
+TEST_CASE("learning rate: warm-up, then constant or cosine to zero") {
+  CHECK(learning_rate(1, RateSchedule::constant, 10, 100, 0) == Approx(0.1));
+  CHECK(learning_rate(1, RateSchedule::constant, 10, 100, 99) == 1);
+  CHECK(learning_rate(1, RateSchedule::cosine, 10, 110, 60) == Approx(0.5));
+  CHECK(learning_rate(1, RateSchedule::cosine, 10, 110, 110) == Approx(0).margin(1e-12));
+}
+
+TEST_CASE("train: learns, and micro-batches add up to one batch") {
+  std::vector<double> losses[2];
+  for (const int k : {0, 1}) {
+    const Toy toy;
+    const Optimizer optimizer(toy.tree.parameters());
+    TrainState state;
+    TrainOptions options{.steps = 60, .batch_size = k == 0 ? 24 : 8, .accumulate = k == 0 ? 1 : 3, .learning_rate = 0.05};
+    options.on_step = [&](const TrainReport& r) { losses[k].push_back(r.loss); };
+    train(toy.network(), optimizer, toy.data, to_one, options, state);
+    CHECK(state.step == 60);
+  }
+  CHECK(losses[0].back() < 0.1 * losses[0].front());
+  for (std::size_t i = 0; i < 60; ++i) CHECK(losses[0][i] == Approx(losses[1][i]).epsilon(1e-3));
+}
+
+TEST_CASE("train: a step that is not finite is skipped and counted; ten in a row stop and name the tensor") {
+  const Toy toy;
+  const Optimizer optimizer(toy.tree.parameters());
+  int calls = 0;
+  const Loss sometimes = [&](const Network& network, const Batch& batch, const Draw& draw) {
+    const Tensor value = to_one(network, batch, draw);
+    return ++calls % 3 == 0 ? value * std::numeric_limits<double>::quiet_NaN() : value;
+  };
+  TrainState state;
+  TrainOptions options{.steps = 10};
+  int skipped = 0;
+  options.on_step = [&](const TrainReport& r) { skipped += r.skipped ? 1 : 0; };
+  train(toy.network(), optimizer, toy.data, sometimes, options, state);
+  CHECK(skipped == 3);
+  CHECK(state.skipped == 3);
+  CHECK(optimizer.applied() == 7);
+  CHECK(std::isfinite(toy.w.value().item()));
+
+  const Loss never = [](const Network& network, const Batch& batch, const Draw& draw) {
+    return to_one(network, batch, draw) * std::numeric_limits<double>::quiet_NaN();
+  };
+  options.steps = 100;
+  CHECK_THROWS_WITH(train(toy.network(), optimizer, toy.data, never, options, state), Catch::Contains("gradient of w"));
+  CHECK(state.step == 20);
+}
+
+TEST_CASE("train: warns of little data and of small steps; after_step comes before the average") {
+  const Toy toy(50);
+  const Optimizer optimizer(toy.tree.parameters());
+  std::vector<std::string> warnings;
+  TrainState state;
+  TrainOptions options{.steps = 1, .batch_size = 4, .ema_decay = 0};
+  options.on_warning = [&](const std::string& text) { warnings.push_back(text); };
+  options.after_step = [](std::span<const Parameter> parameters) { parameters[0].write()[0] = 7; };
+  train(toy.network(), optimizer, toy.data, to_one, options, state);
+  CHECK(warnings.size() == 2);
+  CHECK(optimizer.part(optimizer.average(), 0).item() == 7);
+}
+
+TEST_CASE("train: a cancelled call leaves a whole step behind") {
+  const Toy toy;
+  const Optimizer optimizer(toy.tree.parameters());
+  TrainState state;
+  TrainOptions options{.steps = 100};
+  options.on_step = [&](const TrainReport& r) {
+    if (r.step == 5) options.cancel.cancel();
+  };
+  CHECK_THROWS_AS(train(toy.network(), optimizer, toy.data, to_one, options, state), Cancelled);
+  CHECK(state.step == 5);
+  CHECK(optimizer.applied() == 5);
+}
+
+TEST_CASE("held-out loss: the mean of its quarters, and the same each time") {
+  const Toy toy;
+  const Loss by_level = [](const Network&, const Batch& batch, const Draw& draw) {
+    std::vector<float> values;
+    for (const int t : draw.timesteps) values.push_back(static_cast<float>(t / 250));
+    return Tensor::from(std::span<const float>(values), {batch.x.extent(0)});
+  };
+  const HeldOutLoss h = held_out_loss(toy.network(), *toy.data, by_level, 1000, 100, 0, 7);
+  CHECK(h.quarter == std::array<double, 4>{0, 1, 2, 3});
+  CHECK(h.all == Approx(1.5));
+}
