@@ -53,7 +53,8 @@ EDDY_API std::shared_ptr<const Dataset> memory_samples(const Tensor& x, std::vec
 // Some samples of another.
 EDDY_API std::shared_ptr<const Dataset> subset(std::shared_ptr<const Dataset> data, std::vector<std::int64_t> indices);
 
-// Writes (N, H, W, 1 or 3) in [-1, 1] as one PNG, `columns` pictures a row (0: about square); `text` goes into tEXt chunks.
+// Writes (N, H, W, 1 or 3) in [-1, 1] as one PNG, `columns` pictures a row (0: about square), two pixels apart; a single
+// picture as it is. `text` goes into tEXt chunks.
 // The file appears complete or not at all.
 EDDY_API void save_png(const std::string& path, const Tensor& images, int columns = 0,
                        const std::vector<std::pair<std::string, std::string>>& text = {});

@@ -11,7 +11,7 @@ void save_png(const std::string& path, const Tensor& images, int columns,
   if (!images.defined() || images.rank() != 4 || (images.extent(3) != 1 && images.extent(3) != 3)) {
     throw Error("save_png: images must be (N, H, W, 1 or 3), got " + (images.defined() ? to_string(images.shape()) : "none"));
   }
-  write_png(path, picture_grid(images, columns), {text.begin(), text.end()});
+  write_png(path, images.extent(0) == 1 ? picture_of(images, 0) : picture_grid(images, columns), {text.begin(), text.end()});
 }
 
 void save_npy(const std::string& path, const Tensor& tensor) { write_npy(path, tensor); }

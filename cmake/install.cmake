@@ -1,0 +1,26 @@
+# What `cmake --install` puts where: headers, the library, the program, the CMake package and a pkg-config file.
+include(CMakePackageConfigHelpers)
+set(eddy_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/eddy)
+
+install(TARGETS eddy EXPORT eddy-targets
+        RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
+        ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+if(TARGET eddy_program)
+  install(TARGETS eddy_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
+install(DIRECTORY include/eddy DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.hpp")
+install(EXPORT eddy-targets NAMESPACE eddy:: DESTINATION ${eddy_package_dir})
+configure_package_config_file(cmake/eddy-config.cmake.in ${PROJECT_BINARY_DIR}/eddy-config.cmake
+                              INSTALL_DESTINATION ${eddy_package_dir})
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/eddy-config-version.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/eddy-config.cmake ${PROJECT_BINARY_DIR}/eddy-config-version.cmake
+        DESTINATION ${eddy_package_dir})
+
+get_target_property(eddy_type eddy TYPE)
+if(eddy_type STREQUAL "SHARED_LIBRARY")
+  set(eddy_pc_cflags "-DEDDY_SHARED")
+else()
+  set(eddy_pc_libs "-lstdc++ -lm -pthread")
+endif()
+configure_file(cmake/eddy.pc.in ${PROJECT_BINARY_DIR}/eddy.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/eddy.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
