@@ -7,6 +7,6 @@ scripts/setup.sh
 
 build=${1:-build}
 [ $# -eq 0 ] || shift
-cmake -S . -B "$build" -DCMAKE_BUILD_TYPE=Release -DEDDY_WERROR=ON "$@"
+cmake -S . -B "$build" -DCMAKE_BUILD_TYPE=Release -DEDDY_BUILD_TESTS=ON "$@"
 cmake --build "$build" -j "$(nproc)"
 ctest --test-dir "$build" --output-on-failure

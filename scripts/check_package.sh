@@ -1,0 +1,46 @@
+#!/bin/sh
+# The installed package as a stranger uses it: find_package, pkg-config, add_subdirectory.
+# usage: scripts/check_package.sh BUILD_FOLDER
+set -eu
+build=$(cd "$1" && pwd)
+root=$(cd "$(dirname "$0")/.." && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+say() { echo "package: $*"; }
+
+cmake --install "$build" --prefix "$work/prefix" >/dev/null
+LD_LIBRARY_PATH=$(dirname "$(find "$work/prefix" -name 'libeddy.*' | head -1)")
+export LD_LIBRARY_PATH
+
+cmake -S "$root/examples/embed" -B "$work/embed" -DCMAKE_PREFIX_PATH="$work/prefix" >/dev/null
+cmake --build "$work/embed" >/dev/null
+"$work/embed/embed" | grep -q '^eddy ' && say "find_package works"
+
+PKG_CONFIG_PATH=$(dirname "$(find "$work/prefix" -name eddy.pc)")
+export PKG_CONFIG_PATH
+# Flags of the host's own must not matter.
+c++ -std=c++20 -Wall -Wextra -Werror "$root/examples/embed/main.cpp" -o "$work/by_pkg_config" $(pkg-config --cflags --libs eddy)
+"$work/by_pkg_config" | grep -q '^eddy ' && say "pkg-config works"
+
+mkdir "$work/host"
+cat >"$work/host/CMakeLists.txt" <<END
+cmake_minimum_required(VERSION 3.21)
+project(host LANGUAGES CXX)
+add_subdirectory($root eddy)
+add_executable(host $root/examples/embed/main.cpp)
+target_link_libraries(host PRIVATE eddy::eddy)
+get_directory_property(targets DIRECTORY $root/src BUILDSYSTEM_TARGETS)
+if(NOT targets STREQUAL "eddy")
+  message(FATAL_ERROR "stray targets: \${targets}")
+endif()
+foreach(property COMPILE_OPTIONS COMPILE_DEFINITIONS)
+  get_target_property(value eddy INTERFACE_\${property})
+  if(value)
+    message(FATAL_ERROR "\${property} reaches the host: \${value}")
+  endif()
+endforeach()
+END
+cmake -S "$work/host" -B "$work/host/build" >/dev/null && say "add_subdirectory works"
+
+grep -rln 'Eigen\|nlohmann' "$work/prefix/include" "$work/prefix"/lib*/cmake 2>/dev/null && { say "private names are installed"; exit 1; }
+say "nothing private is installed"

@@ -1,0 +1,75 @@
+#!/bin/sh
+# The program from outside: exit statuses, what goes to stdout, messages. usage: cli_test.sh EDDY
+set -u
+eddy=$1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+failures=0
+fail() { echo "FAILED: $*"; failures=$((failures + 1)); }
+# expect STATUS DESCRIPTION COMMAND...: stdout and stderr go to files of that name
+expect() {
+  wanted=$1 what=$2
+  shift 2
+  "$@" >stdout 2>stderr
+  status=$?
+  [ $status -eq "$wanted" ] || { fail "$what: status $status, expected $wanted"; cat stderr; }
+}
+has() { grep -q -- "$2" "$1" || { fail "$1 lacks: $2"; cat "$1"; }; }
+
+expect 0 version "$eddy" --version
+has stdout '^eddy [0-9]'
+expect 0 help "$eddy" train --help
+has stdout 'Examples:'
+expect 2 "no command" "$eddy"
+expect 2 "unknown flag" "$eddy" train --out x --speed 3
+expect 2 "steps and minutes" "$eddy" train --data x --out y --steps 1 --minutes 1
+expect 1 "missing data" "$eddy" train --data /nowhere --out run
+has stderr '^eddy: error: .*nowhere'
+expect 1 "missing model" "$eddy" sample /nowhere --out a.png
+expect 1 "wrong ending" "$eddy" sample /nowhere --out a.jpg
+
+# Sixty-four pictures, from a tiny model's samples.
+cat >config.json <<'END'
+{"unet":{"block_out_channels":[8,16],"down_block_types":["DownBlock2D","DownBlock2D"],"up_block_types":["UpBlock2D","UpBlock2D"],
+ "norm_num_groups":4}}
+END
+python_free_pictures() {  # binary IDX: 64 pictures of 8 x 8
+  mkdir data
+  { printf '\000\000\010\003\000\000\000\100\000\000\000\010\000\000\000\010'; head -c 4096 /dev/zero | tr '\000' '\177'; } >data/train-images-idx3-ubyte
+}
+python_free_pictures
+expect 0 train "$eddy" train --config config.json --data data --out run --steps 6 --batch_size 16 --save_every 3
+has stdout 'run/model'
+has stderr 'warning: the data set has only'
+expect 0 "a finished run" "$eddy" train --config config.json --data data --out run --steps 6 --batch-size 16 --save-every 3
+has stderr 'finished'
+expect 1 "another rate" "$eddy" train --data data --out run --lr 0.5
+has stderr 'learning_rate'
+expect 1 "no overwriting" "$eddy" train --data data --out run --resume no
+
+expect 0 "a grid" "$eddy" sample run --out a.png --num 4 --steps 3 --trajectory strip.png
+has stdout 'a.png'
+has stdout 'strip.png'
+grep -qa 'sampler' a.png || fail "a.png has no text chunk"
+expect 0 "an array" "$eddy" sample run --out a.npy --num 5 --steps 3 --batch-size 2
+[ "$(wc -c <a.npy)" -eq $((128 + 5 * 64 * 4)) ] || fail "a.npy has $(wc -c <a.npy) bytes"
+expect 0 pictures "$eddy" sample run --out many/ --num 3 --steps 2
+[ "$(ls many | wc -l)" -eq 3 ] || fail "many/ should hold three pictures"
+expect 1 "a class of a model without" "$eddy" sample run --out a.png --class 1
+expect 0 info "$eddy" info run/model
+has stdout 'parameters:'
+expect 0 "info as JSON" "$eddy" info run --json
+has stdout '"kind": "run"'
+
+# A signal saves first.
+"$eddy" train --config config.json --data data --out long --steps 1000000 --sample-every 0 --held-out-every 0 --save-every 0 >stdout 2>stderr &
+pid=$!
+sleep 3
+kill -TERM $pid
+wait $pid
+[ $? -eq 143 ] || fail "SIGTERM: another status than 143"
+ls long/checkpoints | grep -q '^ckpt-[0-9]*$' || fail "SIGTERM left no checkpoint"
+
+[ $failures -eq 0 ] && echo "program: all is well"
+exit $failures
