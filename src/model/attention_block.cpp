@@ -7,7 +7,7 @@ namespace eddy::inline v0_1 {
 AttentionBlock::AttentionBlock(const ParameterTree& tree, std::int64_t channels, const AttentionBlockOptions& options)
     : options_(options) {
   if (options.head_channels < 1 || channels % options.head_channels != 0) {
-    throw Error("attention " + tree.prefix() + ": attention_head_dim " + std::to_string(options.head_channels) +
+    throw Error(tree.prefix() + ": attention_head_dim " + std::to_string(options.head_channels) +
                 " does not divide " + std::to_string(channels) + " channels");
   }
   heads_ = static_cast<int>(channels / options.head_channels);

@@ -32,7 +32,7 @@ expect 1 "wrong ending" "$eddy" sample /nowhere --out a.jpg
 # Sixty-four pictures, from a tiny model's samples.
 cat >config.json <<'END'
 {"unet":{"block_out_channels":[8,16],"down_block_types":["DownBlock2D","DownBlock2D"],"up_block_types":["UpBlock2D","UpBlock2D"],
- "norm_num_groups":4}}
+ "norm_num_groups":4,"attention_head_dim":8}}
 END
 python_free_pictures() {  # binary IDX: 64 pictures of 8 x 8
   mkdir data
