@@ -19,7 +19,8 @@ struct Picture {
 // channels: 1 or 3. Throws Error for a file that is none of the three, broken, cut short, or of more than 2^26 pixels.
 Picture read_picture(const std::string& path, int channels);
 bool is_picture_name(const std::string& path);
-// Scales so that the picture covers the size, bilinearly (down: as wide as the reduction, as Pillow's BILINEAR), and cuts the middle out.
+// Scales so that the picture covers the size, bilinearly (down: as wide as the reduction, as Pillow's BILINEAR), and cuts the
+// middle out.
 Picture resized_and_cropped(const Picture& picture, int width, int height);
 
 // `text` goes into tEXt chunks. The file appears complete or not at all.
