@@ -13,14 +13,15 @@ HeldOutLoss held_out_loss(const Network& network, const Dataset& data, const Los
   const std::int64_t n = std::min(count, data.size());
   if (n < 1) throw Error("held_out_loss: there are no samples");
   const NoGrad no_grad;
+  const Shape sample = data.sample_shape();
   const auto strata = keyed_permutation(seed, {kHeldOut}, n);  // each sample keeps its level
   std::array<double, 4> sums{}, counts{};
   for (std::int64_t first = 0; first < n; first += batch_size) {
     const std::int64_t size = std::min(batch_size, n - first);
     std::vector<std::int64_t> extents{size}, labels;
-    for (const std::int64_t extent : data.sample_shape().extents()) extents.push_back(extent);
+    for (const std::int64_t extent : sample.extents()) extents.push_back(extent);
     Batch batch{.x = Tensor::uninitialised(Shape(std::span<const std::int64_t>(extents)), DType::f32, context)};
-    const auto row = static_cast<std::size_t>(data.sample_shape().elements());
+    const auto row = static_cast<std::size_t>(sample.elements());
     Draw draw{.seed = seed, .step = 0xffffffffu, .first = first, .total = n};  // noise that no training step draws
     for (std::int64_t i = 0; i < size; ++i) {
       const std::int64_t label = data.fetch(first + i, batch.x.mutable_values().subspan(static_cast<std::size_t>(i) * row, row));
