@@ -32,7 +32,7 @@ void print(const Json& json, int depth) {
 
 void add_info(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("info", "Say what a model, run, weights file or data set is");
-  command->footer("Examples:\n  eddy info models/fashion-mnist\n  eddy info fashion-mnist --json");
+  command->footer("Examples:\n  eddy info runs/fashion/model\n  eddy info fashion-mnist --json");
   auto path = std::make_shared<std::string>();
   auto json = std::make_shared<bool>(false);
   command->add_option("path", *path, "a model folder, a run, a .safetensors file, or data as `train` takes it")->required();

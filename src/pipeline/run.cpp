@@ -113,9 +113,8 @@ class Run {
     const double start = now(), budget = std::min(20.0, 0.05 * seconds);
     const UNet copy = unet_.clone();
     const Optimizer optimizer(copy.parameters());
-    TrainOptions t = c_.train;
+    TrainOptions t = train_options();
     t.steps = 1000000;
-    t.cancel = o_.cancel;
     double begun = 0;
     std::int64_t counted = -3;  // the first ones warm up
     t.on_step = [&](const TrainReport&) {
@@ -135,9 +134,7 @@ class Run {
   RunResult go() {
     Metrics metrics(join(o_.out, "metrics.csv"), step());
     double last = now(), flushed = last;
-    TrainOptions t = c_.train;
-    t.no_label = c_.no_label();
-    t.cancel = o_.cancel;
+    TrainOptions t = train_options();
     t.on_warning = o_.on_warning;
     t.on_step = [&](const TrainReport& r) {
       const double elapsed = now() - last;
@@ -169,6 +166,13 @@ class Run {
 
  private:
   struct Enough {};
+
+  TrainOptions train_options() const {
+    TrainOptions t = c_.train;
+    t.no_label = c_.no_label();
+    t.cancel = o_.cancel;
+    return t;
+  }
 
   bool due(std::int64_t step, std::int64_t every) const { return every > 0 && (step % every == 0 || step == c_.train.steps); }
 
@@ -249,10 +253,13 @@ RunResult begin(const RunOptions& o, const std::string& path) {
   Json wishes = wishes_of(o);
   const Data data = open(wishes, o.config_file.empty() ? "config" : o.config_file);
   if (o.minutes > 0 && !(wishes.contains("train") && wishes["train"].contains("steps"))) wishes["train"]["steps"] = 100000;
-  Json json = complete_run_config(wishes, data.train->sample_shape(), data.train->class_names());
-  RunConfig config = run_config_from_json(json, path);
-  config.fingerprint = hex(data.train->fingerprint());
-  config.class_names = data.train->class_names();
+  const auto completed = [&] {
+    RunConfig c = run_config_from_json(complete_run_config(wishes, data.train->sample_shape(), data.train->class_names()), path);
+    c.fingerprint = hex(data.train->fingerprint());
+    c.class_names = data.train->class_names();
+    return c;
+  };
+  RunConfig config = completed();
   if (config.unet.num_class_embeds) {
     const std::int64_t rows = data.train->classes() + (config.train.label_dropout > 0 ? 1 : 0);
     if (*config.unet.num_class_embeds != rows) {
@@ -267,12 +274,8 @@ RunResult begin(const RunOptions& o, const std::string& path) {
   if (o.minutes > 0) {
     const std::int64_t steps = run->steps_in(o.minutes * 60);
     wishes["train"]["steps"] = steps;
-    json = complete_run_config(wishes, data.train->sample_shape(), data.train->class_names());
-    RunConfig timed = run_config_from_json(json, path);
-    timed.fingerprint = config.fingerprint;
-    timed.class_names = config.class_names;
     note(o, std::to_string(steps) + " steps fit into the time");
-    config = timed;
+    config = completed();
     run = std::make_unique<Run>(o, config, split(data, config));
   }
   if (!config.from.empty()) run->take_weights(config.from);

@@ -148,6 +148,17 @@ TEST_CASE("run: hybrid loss, other schedules and predictions train and sample") 
   CHECK(train_run(options(folder / "zero", zero, 2)).steps == 2);
 }
 
+TEST_CASE("run: minutes become a number of steps, which config.json then holds; label drop-out goes along") {
+  const Temporary folder;
+  write_pictures(folder / "data");
+  RunOptions o = options(folder / "run", config(folder / "data", R"("save_every":1000,"sample_every":0)"), 2);
+  o.minutes = 0.05;
+  const RunResult result = train_run(o);
+  CHECK(result.steps > 1);
+  CHECK(read_file(folder / "run/config.json", 1 << 20).find("\"steps\": " + std::to_string(result.steps) + ",") != std::string::npos);
+  CHECK(train_run(o).was_finished);
+}
+
 TEST_CASE("run: missing data and wrong configurations are named") {
   const Temporary folder;
   CHECK_THROWS_WITH(train_run(options(folder / "x", "{}", 1)), Catch::Contains("--data"));
