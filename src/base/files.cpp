@@ -38,7 +38,7 @@ int open_retrying(const char* path, int flags, int mode) {
 }  // namespace
 
 InputFile::InputFile(const std::string& path) : path_(path) {
-  handle_ = open_retrying(path.c_str(), O_RDONLY, 0);
+  handle_ = open_retrying(path.c_str(), O_RDONLY | O_NONBLOCK, 0);  // a named pipe would wait for its writer
   if (handle_ < 0) fail("open", path, errno);
   struct stat info;
   if (::fstat(handle_, &info) != 0 || !S_ISREG(info.st_mode)) {
@@ -186,6 +186,7 @@ std::string lower_extension(const std::string& path) {
 void write_directory(const std::string& path, const std::function<void(const std::string&)>& write) {
   const std::string temporary = path + ".tmp", old = path + ".tmp-old";
   remove_path(temporary);
+  if (!exists(path) && exists(old)) rename_path(old, path);  // a crash came between the two renames below
   remove_path(old);
   make_directories(temporary);
   try {

@@ -1,0 +1,148 @@
+#include "base/memory_pool.hpp"
+
+#include <cstring>
+#include <set>
+#include <thread>
+
+#include "eddy/eddy.hpp"
+#include "support/catch.hpp"
+
+using namespace eddy;
+
+TEST_CASE("memory pool: blocks are aligned to 64 bytes, hold what was asked and do not overlap") {
+  MemoryPool pool(0);
+  std::vector<std::pair<unsigned char*, std::size_t>> blocks;
+  for (const std::size_t bytes : {1u, 63u, 64u, 255u, 256u, 257u, 1000u, 4097u, 100001u}) {
+    auto* block = static_cast<unsigned char*>(pool.allocate(bytes));
+    CHECK(reinterpret_cast<std::uintptr_t>(block) % 64 == 0);
+    std::memset(block, static_cast<int>(blocks.size()), bytes);
+    blocks.push_back({block, bytes});
+  }
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    const auto [block, bytes] = blocks[i];
+    CHECK(std::all_of(block, block + bytes, [&](unsigned char c) { return c == i; }));
+    pool.free(block, bytes);
+  }
+  CHECK(pool.use().in_use == 0);
+}
+
+TEST_CASE("memory pool: sizes are rounded up by an eighth at most, in whole lines") {
+  std::set<std::size_t> classes;
+  for (std::size_t bytes = 257; bytes <= 1 << 16; ++bytes) {
+    const std::size_t size = MemoryPool::rounded(bytes);
+    REQUIRE(size >= bytes);
+    REQUIRE(size % 64 == 0);
+    REQUIRE(size < bytes + std::max<std::size_t>(64, bytes / 8 + 1));
+    REQUIRE(MemoryPool::rounded(size) == size);
+    if (bytes > 1 << 15) classes.insert(size);
+  }
+  CHECK(classes.size() == 8);
+}
+
+TEST_CASE("memory pool: a block that came back is handed out again, the system is asked once") {
+  MemoryPool pool(0);
+  void* const first = pool.allocate(1000);
+  pool.free(first, 1000);
+  CHECK(pool.allocate(990) == first);  // of the same class
+  CHECK(pool.use().system_calls == 1);
+  void* const second = pool.allocate(1000);
+  CHECK(second != first);
+  CHECK(pool.use().system_calls == 2);
+  pool.free(first, 990);
+  pool.free(second, 1000);
+}
+
+TEST_CASE("memory pool: counts what is in use, held, and held at most") {
+  MemoryPool pool(0);
+  void* const a = pool.allocate(4096);
+  void* const b = pool.allocate(8192);
+  CHECK(pool.use().in_use == 12288);
+  pool.free(b, 8192);
+  CHECK(pool.use().in_use == 4096);
+  CHECK(pool.use().held == 12288);
+  pool.release_unused();
+  CHECK(pool.use().held == 4096);
+  CHECK(pool.use().peak == 12288);
+  pool.free(a, 4096);
+  pool.release_unused();
+  CHECK(pool.use().held == 0);
+}
+
+TEST_CASE("memory pool: the limit is an Error that says what was asked, and nothing is lost by it") {
+  MemoryPool pool(10000);
+  void* const a = pool.allocate(8192);
+  CHECK_THROWS_WITH(pool.allocate(4096), Catch::Contains("4096 bytes") && Catch::Contains("limit of 10000") &&
+                                             Catch::Contains("8192 in use"));
+  CHECK(pool.use().in_use == 8192);
+  CHECK(pool.use().held == 8192);
+  pool.free(a, 8192);
+  void* const b = pool.allocate(4096);  // what is kept for reuse makes room
+  CHECK(pool.use().held == 4096);
+  pool.free(b, 4096);
+  CHECK_THROWS_AS(pool.allocate(10001), Error);
+}
+
+TEST_CASE("memory pool: nothing for 0 bytes, an Error for more than can be addressed") {
+  MemoryPool pool(0);
+  CHECK(pool.allocate(0) == nullptr);
+  pool.free(nullptr, 0);
+  CHECK_THROWS_AS(pool.allocate(~std::size_t{0}), Error);
+  CHECK_THROWS_AS(pool.allocate((std::size_t{1} << 62) + 1), Error);
+  CHECK(pool.use().system_calls == 0);
+}
+
+TEST_CASE("memory pool: several threads take and give at once", "[threads]") {
+  MemoryPool pool(0);
+  std::vector<int> spoiled(4);
+  std::vector<std::thread> threads;
+  for (std::size_t id = 0; id < spoiled.size(); ++id) {
+    threads.emplace_back([&, id] {
+      for (std::size_t i = 0; i < 500; ++i) {
+        const std::size_t bytes = 300 + i % 7 * 500;
+        auto* block = static_cast<unsigned char*>(pool.allocate(bytes));
+        std::memset(block, static_cast<int>(id), bytes);
+        std::this_thread::yield();
+        for (std::size_t k = 0; k < bytes; ++k) spoiled[id] += block[k] != id ? 1 : 0;
+        pool.free(block, bytes);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(spoiled == std::vector<int>(4));
+  CHECK(pool.use().in_use == 0);
+  CHECK(pool.use().system_calls <= 4 * 7);
+}
+
+TEST_CASE("memory: a Context's limit holds for its tensors, and dropping some makes room") {
+  ContextOptions options;
+  options.memory_limit = 1 << 20;
+  const Context context(options);
+  Tensor a = Tensor::zeros({200000}, context);
+  CHECK_THROWS_WITH(Tensor::zeros({100000}, context), Catch::Contains("limit of 1048576"));
+  a = {};
+  CHECK(Tensor::zeros({100000}, context).defined());
+  CHECK(context.memory().in_use == 0);
+}
+
+TEST_CASE("memory: from the second identical step on the system is asked for nothing") {
+  ContextOptions options;
+  options.threads = 2;
+  const Context context(options);
+  const ParameterTree tree;
+  const Conv2d first(tree.in("first"), 3, 16), last(tree.in("last"), 16, 3);
+  const GroupNorm norm(tree.in("norm"), 16, {.groups = 4, .activation = Activation::silu});
+  tree.allocate(context);
+  tree.initialise(0);
+  const Network network = [&](const Tensor& x, const Tensor&, const Condition&) { return last(norm(first(x))); };
+  const Loss loss = [](const Network& n, const Batch& batch, const Draw&) {
+    return mse_per_sample(n(batch.x, {}, {}), batch.x);
+  };
+  std::vector<std::uint64_t> calls;
+  TrainState state;
+  TrainOptions train_options{.steps = 5, .batch_size = 4, .accumulate = 3};
+  train_options.on_step = [&](const TrainReport&) { calls.push_back(context.memory().system_calls); };
+  const auto data = memory_samples(philox_noise(0).normal({20, 12, 12, 3}, kInitialNoise));
+  train(network, Optimizer(tree.parameters()), data, loss, train_options, state);
+  CHECK(calls.front() > 0);
+  CHECK(calls == std::vector<std::uint64_t>(5, calls.front()));
+}
