@@ -1,9 +1,11 @@
 // A run: from wishes and data to a finished model, in a folder that can be left and taken up again at any step.
+#include <algorithm>
 #include <chrono>
 #include <cinttypes>
 #include <cmath>
 #include <cstdio>
 #include <memory>
+#include <utility>
 
 #include "base/files.hpp"
 #include "eddy/error.hpp"
@@ -108,13 +110,13 @@ class Run {
   void restore(const std::string& folder) { position_ = load_checkpoint(folder, optimizer_); }
   std::int64_t step() const { return position_.train.step; }
 
-  // How many steps fit into so many seconds: the first are timed, on weights that are thrown away.
-  std::int64_t steps_in(double seconds) {
-    const double start = now(), budget = std::min(20.0, 0.05 * seconds);
+  // Measured on weights that are thrown away.
+  Pace pace(double budget) {
     const UNet copy = unet_.clone();
     const Optimizer optimizer(copy.parameters());
     TrainOptions t = train_options();
     t.steps = 1000000;
+    const double start = now();
     double begun = 0;
     std::int64_t counted = -3;  // the first ones warm up
     t.on_step = [&](const TrainReport&) {
@@ -126,9 +128,21 @@ class Run {
       train(network_of(copy), optimizer, parts_.train, loss_, t, state);
     } catch (const Enough&) {
     }
-    const double each = (now() - begun) / static_cast<double>(counted);
-    // What is left, less a part for pictures, held-out losses and checkpoints.
-    return std::max<std::int64_t>(1, static_cast<std::int64_t>(0.92 * (seconds - (now() - start)) / each));
+    Pace p{(now() - begun) / static_cast<double>(counted), 0, 0};
+    const auto seconds_of = [](const auto& f) {  // of the second call: the first one warms up
+      f();
+      const double before = now();
+      f();
+      return now() - before;
+    };
+    if (parts_.held_out) {
+      const std::int64_t held = std::min(c_.held_out_samples, parts_.held_out->size()), few = std::min(held, c_.train.batch_size);
+      p.held_out = 2 * seconds_of([&] { measure_held_out(few); }) * static_cast<double>(held) / static_cast<double>(few);
+    }
+    SampleOptions s = grid_options();
+    const int steps = std::exchange(s.steps, 1);
+    p.grid = steps * seconds_of([&] { sample(model(), s); });
+    return p;
   }
 
   RunResult go() {
@@ -176,11 +190,15 @@ class Run {
 
   bool due(std::int64_t step, std::int64_t every) const { return every > 0 && (step % every == 0 || step == c_.train.steps); }
 
+  HeldOutLoss measure_held_out(std::int64_t samples) const {
+    return held_out_loss(network_of(unet_), *parts_.held_out, loss_, c_.scheduler.num_train_timesteps, samples, c_.train.seed,
+                         c_.train.batch_size, o_.context);
+  }
+
   std::string held_out(std::int64_t step) const {
     if (!parts_.held_out || !due(step, c_.held_out_every)) return {};
     const auto measure = [&] {
-      const HeldOutLoss h = held_out_loss(network_of(unet_), *parts_.held_out, loss_, c_.scheduler.num_train_timesteps,
-                                          c_.held_out_samples, c_.train.seed, c_.train.batch_size, o_.context);
+      const HeldOutLoss h = measure_held_out(c_.held_out_samples);
       char text[120];
       std::snprintf(text, sizeof text, ",%.6g,%.6g,%.6g,%.6g,%.6g", h.all, h.quarter[0], h.quarter[1], h.quarter[2], h.quarter[3]);
       return std::pair(std::string(text), h.all);
@@ -197,17 +215,26 @@ class Run {
 
   Model model() const { return {unet_, c_.scheduler, c_.class_names, c_.no_label()}; }
 
-  void grid(std::int64_t step) const {
-    const AverageScope scope(optimizer_);
+  // Rows of a grid are of one sample a class, when that many fit.
+  std::int64_t columns() const {
     const auto classes = c_.unet.num_class_embeds ? static_cast<std::int64_t>(c_.class_names.size()) : 0;
+    return classes <= 16 ? classes : 0;
+  }
+
+  SampleOptions grid_options() const {
     SampleOptions s;
-    s.num = classes > 0 && classes <= 16 ? 2 * classes : 16;
+    s.num = columns() > 0 ? 2 * columns() : 16;
     s.batch_size = s.num;
     s.steps = std::min(c_.scheduler.kind == SamplerKind::ddim ? 25 : 100, c_.scheduler.num_train_timesteps);
     s.seed = c_.train.seed;
     s.cancel = o_.cancel;
+    return s;
+  }
+
+  void grid(std::int64_t step) const {
+    const AverageScope scope(optimizer_);
     make_directories(join(o_.out, "samples"));
-    save_png(sample_file(o_.out, step), sample(model(), s).x, classes > 0 && classes <= 16 ? static_cast<int>(classes) : 0);
+    save_png(sample_file(o_.out, step), sample(model(), grid_options()).x, static_cast<int>(columns()));
   }
 
   void checkpoint() const {
@@ -272,9 +299,10 @@ RunResult begin(const RunOptions& o, const std::string& path) {
   }
   auto run = std::make_unique<Run>(o, config, split(data, config));
   if (o.minutes > 0) {
-    const std::int64_t steps = run->steps_in(o.minutes * 60);
-    wishes["train"]["steps"] = steps;
-    note(o, std::to_string(steps) + " steps fit into the time");
+    const double start = now(), seconds = o.minutes * 60;
+    const Pace pace = run->pace(std::min(20.0, 0.05 * seconds));
+    fit_steps(wishes["train"], config, pace, seconds - (now() - start));
+    note(o, wishes["train"]["steps"].dump() + " steps fit into the time");
     config = completed();
     run = std::make_unique<Run>(o, config, split(data, config));
   }

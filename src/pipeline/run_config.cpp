@@ -148,11 +148,16 @@ Json complete_run_config(const Json& wishes, const Shape& shape, const std::vect
   const bool hybrid = train.value("loss", Json("mse")) == "hybrid";
   const Json dropout = train.value("label_dropout", Json(0.0));
   const bool no_label = dropout.is_number() && dropout.get<double>() > 0;
+  const Json prediction =
+      object_of(wishes, "scheduler", "config").value("prediction_type", Json(hybrid ? "epsilon" : "v_prediction"));
+  // A noise prediction's x0 is useless unlimited where alpha is small. The others need no limit, and guided DDIM, which
+  // would limit x0 and not eps, draws torn shapes with one.
   Json base{{"unet", default_unet(shape, class_names, no_label, hybrid)},
             {"scheduler",
              {{"_class_name", hybrid ? "DDPMScheduler" : "DDIMScheduler"},
               {"beta_schedule", "squaredcos_cap_v2"},
-              {"prediction_type", hybrid ? "epsilon" : "v_prediction"},
+              {"prediction_type", prediction},
+              {"clip_sample", prediction == "epsilon"},
               {"timestep_spacing", "trailing"}}},
             {"train", {{"steps", 6000}, {"batch_size", 32}, {"learning_rate", 2e-3}}}};
   if (hybrid) base["scheduler"]["variance_type"] = "learned_range";
@@ -163,12 +168,29 @@ Json complete_run_config(const Json& wishes, const Shape& shape, const std::vect
     if (!t.contains("warmup")) t["warmup"] = std::min<std::int64_t>(500, steps / 20);
     // An average that remembers at most 15 % of the steps.
     if (!t.contains("ema_decay")) t["ema_decay"] = std::clamp(1 - 1 / (0.1 * static_cast<double>(steps)), 0.0, 0.9999);
-    const std::int64_t tenth = std::clamp<std::int64_t>(steps / 10, 1, 1000);
+    const std::int64_t tenth = std::min<std::int64_t>((steps + 9) / 10, 1000);
     for (const char* key : {"save_every", "sample_every", "held_out_every"}) {
       if (!t.contains(key)) t[key] = tenth;
     }
   }
   return config;
+}
+
+void fit_steps(Json& train, const RunConfig& config, const Pace& pace, double seconds) {
+  double once = 0, each = pace.step;  // seconds of one round of what happens every so often, and of a step
+  const auto plan = [&](const char* key, double cost, std::int64_t every) {
+    if (!train.contains(key)) once += cost;
+    if (train.contains(key) && every > 0) each += cost / static_cast<double>(every);
+  };
+  plan("held_out_every", pace.held_out, config.held_out_every);
+  plan("sample_every", pace.grid, config.sample_every);
+  const std::int64_t rounds = once > 0 ? std::clamp<std::int64_t>(static_cast<std::int64_t>(0.1 * seconds / once), 1, 10) : 10;
+  const double left = 0.97 * seconds - static_cast<double>(rounds) * once;
+  const std::int64_t steps = std::max<std::int64_t>(1, static_cast<std::int64_t>(left / each));
+  train["steps"] = steps;
+  for (const char* key : {"held_out_every", "sample_every"}) {
+    if (!train.contains(key)) train[key] = (steps + rounds - 1) / rounds;
+  }
 }
 
 }  // namespace eddy::inline v0_1

@@ -29,6 +29,15 @@ RunConfig run_config_from_json(const Json& json, const std::string& source);
 Json run_config_to_json(const RunConfig& config);
 // What a run is without any wish: fills in everything that `wishes` leaves open, by the data's shape and classes.
 Json complete_run_config(const Json& wishes, const Shape& sample_shape, const std::vector<std::string>& class_names);
+
+// Seconds of one step, of one held-out loss (of the weights and of their average) and of one grid of samples.
+struct Pace {
+  double step, held_out, grid;
+};
+// Sets train.steps to what fits into so many seconds. Where train does not say how often, held-out losses and grids come at
+// most ten times and get about a tenth of the time, but come once; 3 % are left for checkpoints.
+void fit_steps(Json& train, const RunConfig& config, const Pace& pace, double seconds);
+
 DataOptions data_options_of(const Json& config, const std::string& source);
 // Objects key by key, anything else replaced.
 Json merged(Json base, const Json& over);
