@@ -22,6 +22,15 @@ void require_dtype(const Tensor& tensor, DType dtype, const char* operation) {
   }
 }
 
+std::size_t bytes_of(const Shape& shape, DType dtype) {
+  constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 62;
+  const auto elements = static_cast<std::uint64_t>(shape.elements());
+  if (elements > kMostBytes / size_of(dtype)) {
+    throw Error("Tensor: shape " + to_string(shape) + " of " + name(dtype) + " has more than 2^62 bytes");
+  }
+  return static_cast<std::size_t>(elements) * size_of(dtype);
+}
+
 template <class T>
 Tensor copy_from(std::span<const T> values, const Shape& shape, DType dtype, const Context& context) {
   if (static_cast<std::int64_t>(values.size()) != shape.elements()) {
@@ -49,8 +58,7 @@ void* Tensor::Access::write_raw(const Tensor& tensor) {
 }
 
 Tensor Tensor::uninitialised(const Shape& shape, DType dtype, const Context& context) {
-  const auto bytes = static_cast<std::size_t>(shape.elements()) * size_of(dtype);
-  return Access::make(std::make_shared<Storage>(context, bytes), 0, shape, dtype);
+  return Access::make(std::make_shared<Storage>(context, bytes_of(shape, dtype)), 0, shape, dtype);
 }
 
 Tensor Tensor::zeros(const Shape& shape, const Context& context) { return full(shape, 0, context); }
@@ -78,7 +86,7 @@ Tensor Tensor::from(std::initializer_list<std::int64_t> values, const Shape& sha
 
 Tensor Tensor::borrow(void* data, const Shape& shape, std::function<void()> deleter, DType dtype,
                       const Context& context) {
-  const auto bytes = static_cast<std::size_t>(shape.elements()) * size_of(dtype);
+  const std::size_t bytes = bytes_of(shape, dtype);
   if (data == nullptr && bytes > 0) throw Error("Tensor::borrow: the pointer is null");
   if (reinterpret_cast<std::uintptr_t>(data) % size_of(dtype) != 0) {
     throw Error("Tensor::borrow: the pointer must be aligned to its elements");
@@ -132,8 +140,8 @@ std::span<std::int64_t> Tensor::mutable_integers() {
 Tensor Tensor::rows(std::int64_t first, std::int64_t count) const {
   require_defined(*this, "Tensor::rows");
   if (rank() == 0 || first < 0 || count < 0 || first > extent(0) - count) {
-    throw Error("Tensor::rows: rows " + std::to_string(first) + " to " + std::to_string(first + count) + " of shape " +
-                to_string(shape_) + " do not exist");
+    throw Error("Tensor::rows: " + std::to_string(count) + " rows from " + std::to_string(first) + " on, of shape " +
+                to_string(shape_) + ", do not exist");
   }
   std::array<std::int64_t, Shape::kMaxRank> extents{};
   std::ranges::copy(shape_.extents(), extents.begin());
@@ -154,7 +162,7 @@ Tensor Tensor::viewed(const Shape& shape) const {
 Tensor Tensor::clone() const {
   require_defined(*this, "Tensor::clone");
   Tensor result = uninitialised(shape_, dtype_, context());
-  const auto bytes = static_cast<std::size_t>(elements()) * size_of(dtype_);
+  const std::size_t bytes = bytes_of(shape_, dtype_);
   if (bytes > 0) std::memcpy(Access::write_raw(result), raw(), bytes);
   return result;
 }
