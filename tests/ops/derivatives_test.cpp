@@ -1,0 +1,176 @@
+// Every operation on every instruction set of this CPU against the naive reference: value, and gradients with respect to
+// each input (all elements of small ones, a keyed choice of large ones).
+#include <algorithm>
+#include <cstring>
+
+#include "eddy/random.hpp"
+#include "ops/op_table.hpp"
+#include "support/catch.hpp"
+
+using namespace eddy;
+using namespace eddy::test;
+
+namespace {
+
+constexpr std::uint64_t kSeed = 5;
+constexpr std::size_t kElements = 40;  // of each input that are tried
+
+// f32 with the 8 or 11 leading bits that bf16 and f16 hold; all values here are far from their limits.
+float shortened(float value, DType dtype) {
+  const float spread = std::ldexp(1.0f, dtype == DType::bf16 ? 16 : 13) + 1;
+  const float high = value * spread;
+  return high - (high - value);
+}
+
+std::uint16_t bits_of(float value, DType dtype) {
+  std::uint32_t bits;
+  std::memcpy(&bits, &value, 4);
+  if (dtype == DType::bf16) return static_cast<std::uint16_t>(bits >> 16);
+  const std::uint32_t exponent = (bits >> 23 & 0xff) - 127 + 15;
+  return static_cast<std::uint16_t>(bits >> 16 & 0x8000) | static_cast<std::uint16_t>(exponent << 10 | (bits >> 13 & 0x3ff));
+}
+
+Array values_of(const Input& input, std::uint32_t number) {
+  if (input.absent) return {};
+  Array a(input.shape);
+  for (std::int64_t i = 0; i < a.elements(); ++i) {
+    const double u = keyed_uniform(kSeed, {kUser, number}, i);
+    float normal[1];
+    keyed_normals(kSeed, {kUser, number}, i, normal);
+    switch (input.fill) {
+      case Fill::normal: a[i] = Dual(shortened(static_cast<float>(normal[0] * input.spread),
+                                               input.dtype == DType::f32 ? DType::f16 : input.dtype)); break;
+      case Fill::positive: a[i] = Dual(static_cast<float>(0.5 + 1.5 * u)); break;
+      case Fill::mask: a[i] = Dual(u < 0.7 ? 1 : 0); break;
+      case Fill::index: a[i] = Dual(std::floor(5 * u)); break;
+      case Fill::timestep: a[i] = Dual(std::floor(1000 * u)); break;
+    }
+  }
+  return a;
+}
+
+Tensor tensor_of(const Array& a, const Input& input, const Context& context) {
+  if (input.absent) return {};
+  const Shape shape{std::span<const std::int64_t>(a.shape)};
+  if (input.fill == Fill::index) {
+    Tensor t = Tensor::uninitialised(shape, DType::i64, context);
+    std::ranges::transform(a.at, t.mutable_integers().begin(), [](const Dual& d) { return static_cast<std::int64_t>(d.value); });
+    return t;
+  }
+  Tensor t = Tensor::uninitialised(shape, input.dtype, context);
+  for (std::size_t i = 0; i < a.at.size(); ++i) {
+    const auto value = static_cast<float>(a.at[i].value);
+    if (input.dtype == DType::f32) t.mutable_values()[i] = value;
+    if (input.dtype != DType::f32) static_cast<std::uint16_t*>(t.mutable_raw())[i] = bits_of(value, input.dtype);
+  }
+  return t;
+}
+
+bool differentiable(const Input& i) {
+  return !i.absent && i.dtype == DType::f32 && i.fill != Fill::mask && i.fill != Fill::index;
+}
+
+// Largest error in units of 2^-24 of the sizes of the terms.
+struct Worst {
+  double ratio = 0;
+  void take(double got, double expected, double size) {
+    const double error = std::abs(got - expected);
+    const double r = error == 0 ? 0 : error / (std::ldexp(size, -24) + 1e-40);
+    if (!(r <= ratio)) ratio = std::isnan(r) ? 1e300 : r;
+  }
+};
+
+// One derivative by the reference: of the seed-weighted sum of outputs with respect to an element.
+struct Partial {
+  std::size_t input, element;
+  double value = 0, size = 0;
+};
+
+std::vector<Partial> partials(const Row& row, std::vector<Array> in, const Array& seed) {
+  std::vector<Partial> result;
+  for (std::size_t k = 0; k < in.size(); ++k) {
+    if (!differentiable(row.inputs[k])) continue;
+    const std::size_t n = in[k].at.size(), stride = std::max<std::size_t>(1, n / kElements) | 1;
+    for (std::size_t tried = 0; tried < std::min(n, kElements); ++tried) {
+      Partial p{k, n <= kElements ? tried : (tried * stride + n - 1) % n};  // the last element is the first tried
+      in[k].at[p.element].slope = 1;
+      in[k].at[p.element].slope_size = 1;
+      const Array y = row.reference(in);
+      in[k].at[p.element].slope = in[k].at[p.element].slope_size = 0;
+      for (std::int64_t i = 0; i < y.elements(); ++i) {
+        p.value += seed[i].value * y[i].slope;
+        p.size += std::abs(seed[i].value) * y[i].slope_size;
+      }
+      result.push_back(p);
+    }
+  }
+  return result;
+}
+
+std::vector<Context> contexts() {
+  std::vector<Context> result;
+  for (const Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512, Isa::neon}) {
+    if (available(isa)) result.emplace_back(ContextOptions{.isa = isa, .threads = 2});
+  }
+  return result;
+}
+
+// What the reference says of a row.
+struct Expected {
+  std::vector<Array> in;
+  Array y, seed;
+  std::vector<Partial> derivatives;
+
+  explicit Expected(const Row& row) {
+    for (std::size_t i = 0; i < row.inputs.size(); ++i) in.push_back(values_of(row.inputs[i], static_cast<std::uint32_t>(i)));
+    y = row.reference(in);
+    seed = values_of({y.shape}, 99);
+    derivatives = partials(row, in, seed);
+  }
+};
+
+// Gradients with respect to the inputs of these numbers, in the order of all inputs.
+std::vector<Tensor> gradients_of(const Row& row, std::vector<Tensor> in, const std::vector<std::size_t>& wanted,
+                                 const Tensor& seed) {
+  std::vector<Tensor> leaves, result(in.size());
+  for (const std::size_t i : wanted) leaves.push_back(in[i] = in[i].variable());
+  const std::vector<Tensor> found = gradients(row.run(in), leaves, seed);
+  for (std::size_t k = 0; k < wanted.size(); ++k) result[wanted[k]] = found[k];
+  return result;
+}
+
+void check(const Row& row, const Expected& expected, const Context& context) {
+  std::vector<Tensor> in;
+  std::vector<std::size_t> wanted;
+  for (std::size_t i = 0; i < row.inputs.size(); ++i) {
+    in.push_back(tensor_of(expected.in[i], row.inputs[i], context));
+    if (differentiable(row.inputs[i])) wanted.push_back(i);
+  }
+  const Tensor y = row.run(in), seed = tensor_of(expected.seed, {expected.y.shape}, context);
+  REQUIRE(y.shape() == seed.shape());
+  Worst value, slope;
+  for (std::int64_t i = 0; i < expected.y.elements(); ++i) {
+    value.take(y.values()[static_cast<std::size_t>(i)], expected.y[i].value, expected.y[i].size);
+  }
+  CHECK(value.ratio <= row.error);
+  if (wanted.empty()) return;
+  const std::vector<Tensor> all = gradients_of(row, in, wanted, seed);
+  for (const Partial& p : expected.derivatives) slope.take(all[p.input].values()[p.element], p.value, p.size);
+  CHECK(slope.ratio <= row.error);
+  for (const std::size_t i : wanted) {  // the same bytes when no other is asked for
+    CHECK(std::ranges::equal(gradients_of(row, in, {i}, seed)[i].values(), all[i].values()));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("operations: value and gradients are those of the naive reference on every instruction set", "[ops]") {
+  for (const Row& row : op_table()) {
+    INFO(row.name);
+    const Expected expected(row);
+    for (const Context& context : contexts()) {
+      INFO(name(context.isa()));
+      check(row, expected, context);
+    }
+  }
+}
