@@ -17,12 +17,16 @@ Backward::Backward(std::span<const Tensor> leaves, std::span<Tensor> into) {
     if (leaf_of(leaves[i]) == nullptr) {
       throw Error("gradients: leaf " + std::to_string(i) + " is neither a Tensor::variable() nor a parameter");
     }
-    Tensor target = into.empty() ? Tensor{} : into[i];
+    const Tensor target = into.empty() ? Tensor{} : into[i];
+    if (!into.empty() && (!target.defined() || target.dtype() != DType::f32)) {
+      throw Error("gradients: into[" + std::to_string(i) + "] must hold f32");
+    }
     if (target.defined() && !(target.shape() == leaves[i].shape())) {
       throw Error("gradients: into[" + std::to_string(i) + "] has shape " + to_string(target.shape()) +
                   ", the leaf has " + to_string(leaves[i].shape()));
     }
-    sinks_.insert_or_assign(Tensor::Access::node(leaves[i]).get(), Sink{std::move(target), {}});
+    const bool first = sinks_.try_emplace(Tensor::Access::node(leaves[i]).get(), Sink{target, {}}).second;
+    if (!first && target.defined()) throw Error("gradients: leaf " + std::to_string(i) + " is given twice");
   }
 }
 
@@ -32,12 +36,15 @@ void Backward::add_leaves(std::span<const Tensor> leaves) {
   }
 }
 
-Tensor Backward::take(const Tensor& leaf) {
+Tensor Backward::collected(const Tensor& leaf) const {
   const auto found = sinks_.find(Tensor::Access::node(leaf).get());
-  if (found == sinks_.end()) return {};
-  Tensor collected = std::move(found->second.collected);
-  sinks_.erase(found);
-  return collected;
+  return found == sinks_.end() ? Tensor{} : found->second.collected;
+}
+
+Tensor Backward::take(const Tensor& leaf) {
+  Tensor result = collected(leaf);
+  sinks_.erase(Tensor::Access::node(leaf).get());
+  return result;
 }
 
 bool Backward::wanted(const Node* node) const {
@@ -49,17 +56,20 @@ bool Backward::wanted(const Node* node) const {
   return sinks_.contains(node);
 }
 
-// Depth first, inputs before outputs, without recursion.
-Backward::Order Backward::order_from(OperationNode* root) {
+// Depth first, inputs before outputs, without recursion. `visited` gets the others too.
+Backward::Order Backward::order_from(OperationNode* root, Order& visited) {
   Order order;
   std::vector<std::pair<OperationNode*, std::size_t>> path{{root, 0}};
   needed_.try_emplace(root, false);
+  visited.push_back(root);
   while (!path.empty()) {
     auto& [node, next] = path.back();
     if (node->used) throw Error("gradients: the tape was used up by an earlier backward; run the forward pass again");
     if (next < node->parents.size()) {
       auto* parent = dynamic_cast<OperationNode*>(node->parents[next++].get());
-      if (parent != nullptr && needed_.try_emplace(parent, false).second) path.push_back({parent, 0});
+      if (parent == nullptr || !needed_.try_emplace(parent, false).second) continue;
+      visited.push_back(parent);
+      path.push_back({parent, 0});
       continue;
     }
     const bool needed = node->opaque || std::ranges::any_of(node->parents, [&](const auto& p) { return wanted(p.get()); });
@@ -87,7 +97,8 @@ void Backward::run(const Tensor& root, const Tensor& seed) {
     if (wanted(root_node.get())) deliver(root_node.get(), std::move(gradient));
     return;
   }
-  Order order = order_from(operation.get());
+  Order visited;
+  const Order order = order_from(operation.get(), visited);
   pending_[operation.get()] = std::move(gradient);
   // Nodes own their parents, and release() lets go of them: hold all until the walk is over.
   std::vector<std::shared_ptr<Node>> alive{root_node};
@@ -102,6 +113,8 @@ void Backward::run(const Tensor& root, const Tensor& seed) {
     (*node)->release();
     needed_.erase(*node);
   }
+  // A checkpoint's tape ends here, and nodes of the next one may come to lie at the same addresses.
+  for (const OperationNode* node : visited) needed_.erase(node);
 }
 
 void Backward::step(OperationNode& node, const Tensor& gradient) {
@@ -156,7 +169,7 @@ std::vector<Tensor> gradients(const Tensor& root, std::span<const Tensor> leaves
   walk(backward, root, seed);
   std::vector<Tensor> result;
   for (const Tensor& leaf : leaves) {
-    Tensor gradient = backward.take(leaf);
+    const Tensor gradient = backward.collected(leaf);
     result.push_back(gradient.defined() ? gradient : Tensor::zeros(leaf.shape(), leaf.context()));
   }
   return result;

@@ -19,18 +19,19 @@ class Backward {
 
   // Also collects the gradients of these leaves: the inputs of a checkpoint.
   void add_leaves(std::span<const Tensor> leaves);
-  // What was collected for a leaf, and forgets it; empty when nothing flowed there.
+  // What was collected for a leaf; empty when nothing flowed there. take() forgets the leaf.
+  Tensor collected(const Tensor& leaf) const;
   Tensor take(const Tensor& leaf);
 
  private:
   using Order = std::vector<OperationNode*>;
   struct Sink {
     Tensor into;       // memory of the caller, or empty
-    Tensor collected;
+    Tensor collected{};
   };
 
   bool wanted(const Node* node) const;
-  Order order_from(OperationNode* root);
+  Order order_from(OperationNode* root, Order& visited);
   void step(OperationNode& node, const Tensor& gradient);
   void deliver(Node* parent, Tensor gradient);
 

@@ -18,7 +18,10 @@ Tensor forward(Call& call) {
   for (int i = 0; i < call.inputs(); ++i) call.keep_input(i);
   std::vector<Tensor> inputs;
   for (int i = 0; i < call.inputs(); ++i) inputs.push_back(call.input(i).detached());
-  const NoGrad no_grad;
+  Scope inside = scope();
+  inside.grad = false;
+  inside.recording = true;
+  const ScopeGuard guard(inside);
   return call.attributes<Block>().function(inputs);
 }
 
@@ -33,6 +36,7 @@ void vjp(Call& call, const Tensor& gradient, std::span<Tensor> result) {
   {
     Scope again = block.scope;
     again.grad = true;
+    again.recording = false;
     again.cancel = scope().cancel;
     again.backward = scope().backward;
     const ScopeGuard guard(again);

@@ -32,8 +32,8 @@ Tensor SavedTensor::unpack(const char* operation) const {
   if (remake) return remake->make_again();
   const LeafNode* leaf = leaf_of(tensor);
   if (leaf != nullptr && leaf->version.load(std::memory_order_relaxed) != version) {
-    throw Error(std::string(operation) +
-                ": a parameter was changed between forward and backward; run the forward pass again");
+    throw Error(std::string(operation) + ": " + (leaf->name.empty() ? "a variable" : "the parameter " + leaf->name) +
+                " was changed between forward and backward; run the forward pass again");
   }
   return tensor;
 }
@@ -98,7 +98,7 @@ Tensor Tensor::variable() const {
 
 Tensor derived(const Tensor& parameter, int kind, const std::function<Tensor()>& make) {
   LeafNode* leaf = leaf_of(parameter);
-  if (leaf == nullptr || scope().grad || scope().backward != nullptr) return make();
+  if (leaf == nullptr || scope().grad || scope().recording || scope().backward != nullptr) return make();
   const std::lock_guard lock(leaf->mutex);
   const std::uint64_t version = leaf->version.load(std::memory_order_relaxed);
   for (const auto& entry : leaf->derived) {

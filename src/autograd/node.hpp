@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <vector>
 
 #include "eddy/autograd.hpp"
@@ -22,6 +23,7 @@ struct LeafNode final : Node {
     Tensor form;
   };
 
+  std::string name;  // of a parameter
   std::atomic<bool> trainable{true};
   std::atomic<std::uint64_t> version{0};
   std::mutex mutex;              // guards `derived`

@@ -101,6 +101,7 @@ void ParameterTree::allocate(const Context& context) const {
   for (const Parameter& parameter : state_->parameters) {
     Parameter::State& state = *parameter.state_;
     state.value = Tensor::Access::make(arena, offset, state.shape, DType::f32).variable();
+    leaf_of(state.value)->name = state.name;
     leaf_of(state.value)->trainable = state.trainable;
     offset += aligned(state.shape.elements());
   }
