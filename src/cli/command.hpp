@@ -14,6 +14,7 @@ using Action = std::function<void(const CancelToken&)>;
 // Each adds its sub-command, which sets `action`.
 void add_train(CLI::App& app, Action& action);
 void add_sample(CLI::App& app, Action& action);
+void add_export(CLI::App& app, Action& action);
 void add_info(CLI::App& app, Action& action);
 
 }  // namespace eddy::cli

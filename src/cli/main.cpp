@@ -1,4 +1,4 @@
-// The program `eddy`: train, sample, info. Exit status: 0, 1 for an error, 2 for wrong usage, 130 after Ctrl-C, 143 after
+// The program `eddy`: train, sample, export, info. Exit status: 0, 1 for an error, 2 for wrong usage, 130 after Ctrl-C, 143 after
 // SIGTERM.
 #include <csignal>
 #include <cstdio>
@@ -57,6 +57,7 @@ int main(int argc, char** argv) {
   eddy::cli::Action action;
   eddy::cli::add_train(app, action);
   eddy::cli::add_sample(app, action);
+  eddy::cli::add_export(app, action);
   eddy::cli::add_info(app, action);
   try {
     app.parse(with_hyphens(argc, argv));

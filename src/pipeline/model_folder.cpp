@@ -15,6 +15,7 @@ namespace {
 
 const char* const kWeights = "diffusion_pytorch_model.safetensors";
 const char* const kDiffusersVersion = "0.42.1";
+constexpr std::array<std::string_view, 4> kFiles{"model_index.json", "unet", "scheduler", "eddy.json"};
 
 // The name that diffusers gave a parameter of attention before 0.14, "" when it had none.
 std::string old_name(const std::string& name) {
@@ -27,7 +28,6 @@ std::string old_name(const std::string& name) {
   }
   return {};
 }
-
 
 UNet read_unet(const std::string& folder, const Context& context) {
   const std::string path = join(folder, "config.json");
@@ -111,6 +111,11 @@ UNet load_unet(const std::string& path, const Context& context) {
 }
 
 void save_model(const std::string& path, const Model& model, DType dtype) {
+  if (path_kind(path) == PathKind::directory) {  // it will be replaced
+    for (const std::string& name : list_directory(path)) {
+      if (std::ranges::count(kFiles, name) == 0) throw Error(path + ": holds " + name + ", which no model has; choose another folder");
+    }
+  }
   std::vector<NamedValues> values;
   for (const Parameter& p : model.unet.parameters()) {
     values.push_back({p.name(), {p.shape().extents().begin(), p.shape().extents().end()}, p.value().values()});

@@ -57,6 +57,12 @@ expect 0 "an array" "$eddy" sample run --out a.npy --num 5 --steps 3 --batch-siz
 expect 0 pictures "$eddy" sample run --out many/ --num 3 --steps 2
 [ "$(ls many | wc -l)" -eq 3 ] || fail "many/ should hold three pictures"
 expect 1 "a class of a model without" "$eddy" sample run --out a.png --class 1
+expect 0 export "$eddy" export run --out half --dtype f16
+has stdout half
+expect 0 "the exported model" "$eddy" sample half --out b.npy --num 2 --steps 2
+expect 1 "export over other files" "$eddy" export run --out many
+has stderr 'holds 00000.png'
+[ "$(ls many | wc -l)" -eq 3 ] || fail "many/ has changed"
 expect 0 info "$eddy" info run/model
 has stdout 'parameters:'
 expect 0 "info as JSON" "$eddy" info run --json
