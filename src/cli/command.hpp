@@ -5,11 +5,15 @@
 #include <functional>
 
 #include "eddy/cancel.hpp"
+#include "eddy/context.hpp"
 
 namespace eddy::cli {
 
 // What a command does once its flags are read.
 using Action = std::function<void(const CancelToken&)>;
+
+// The default Context from now on, with so many threads (0: all CPUs); its warnings go to stderr.
+Context use_context(int threads);
 
 // Each adds its sub-command, which sets `action`.
 void add_train(CLI::App& app, Action& action);

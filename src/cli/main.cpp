@@ -44,6 +44,15 @@ std::vector<std::string> with_hyphens(int argc, char** argv) {
 
 }  // namespace
 
+eddy::Context eddy::cli::use_context(int threads) {
+  const auto log = [](LogLevel level, std::string_view text) {
+    std::fprintf(stderr, "eddy: %s%.*s\n", level == LogLevel::warning ? "warning: " : "", static_cast<int>(text.size()), text.data());
+  };
+  const Context context(ContextOptions{.threads = threads, .log = log});
+  Context::set_default(context);
+  return context;
+}
+
 int main(int argc, char** argv) {
   CLI::App app{"Trains and samples denoising diffusion models on the CPU.", "eddy"};
   app.set_version_flag("--version", std::string("eddy ") + eddy::version());

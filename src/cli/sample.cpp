@@ -62,8 +62,7 @@ void run(SampleFlags& f, const CancelToken& cancel) {
   if (!ends_with(f.out, "/") && !ends_with(f.out, ".png") && !ends_with(f.out, ".npy")) {
     throw Error("--out must end in .png, .npy or / (a folder), got " + f.out);
   }
-  const Context context(ContextOptions{.threads = f.threads});
-  Context::set_default(context);
+  const Context context = use_context(f.threads);
   SampleOptions& o = f.options;
   if (f.sampler == "ddpm") o.sampler = SamplerKind::ddpm;
   if (f.sampler == "ddim") o.sampler = SamplerKind::ddim;

@@ -118,8 +118,7 @@ void run(TrainFlags& f, const CancelToken& cancel) {
   f.run.config = wishes.dump();
   f.run.resume = f.resume == "auto" ? Resume::automatic : f.resume == "no" ? Resume::no : Resume::checkpoint;
   if (f.run.resume == Resume::checkpoint) f.run.checkpoint = f.resume;
-  f.run.context = Context(ContextOptions{.threads = f.threads});
-  Context::set_default(f.run.context);
+  f.run.context = use_context(f.threads);
   Progress progress("it");
   f.run.cancel = cancel;
   f.run.on_note = [&](const std::string& text) { progress.line("eddy: " + text); };

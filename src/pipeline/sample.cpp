@@ -97,6 +97,12 @@ Samples sample(const Model& model, const SampleOptions& o) {
   if (height < 1 || width < 1) throw Error("sample: the model names no picture size; give height and width");
   if (kind == SamplerKind::ddpm && o.eta != 0) throw Error("sample: eta belongs to ddim");
   const Context context = model.unet.parameters().front().value().context();
+  if (config.prediction_type == PredictionType::epsilon && clip_of(config).kind == Clip::Kind::none &&
+      steps.front().from.alpha < 0.001) {
+    context.log(LogLevel::warning, "sample: the model predicts noise and begins at alpha = " +
+                                       std::to_string(steps.front().from.alpha) +
+                                       ", by which errors of x0 are divided; its scheduler should have clip_sample");
+  }
   const NoiseSource source = o.torch_noise ? torch_cpu_noise(o.seed, o.num) : philox_noise(o.seed);
 
   Samples result{Tensor::uninitialised({o.num, height, width, u.in_channels}, DType::f32, context), {}, kind, count};

@@ -81,3 +81,24 @@ TEST_CASE("sample: guidance 1 is off, other sizes than the model's are taken, ca
   options.cancel.cancel();
   CHECK_THROWS_AS(sample(model, options), Cancelled);
 }
+
+TEST_CASE("sample: a noise prediction that begins at a tiny alpha without a limit draws a warning") {
+  std::vector<std::string> warnings;
+  const Context context({.threads = 1, .log = [&](LogLevel, std::string_view text) { warnings.emplace_back(text); }});
+  Model model = small_model(1);
+  model.unet = UNet(model.unet.config(), {.context = context});
+  model.scheduler.beta_schedule = "squaredcos_cap_v2";
+  model.scheduler.timestep_spacing = Spacing::trailing;
+  const SampleOptions options{.num = 1, .steps = 2};
+  const auto count = [&](PredictionType prediction, bool clip) {
+    model.scheduler.prediction_type = prediction;
+    model.scheduler.clip_sample = clip;
+    warnings.clear();
+    sample(model, options);
+    return warnings.size();
+  };
+  CHECK(count(PredictionType::epsilon, true) == 0);
+  CHECK(count(PredictionType::v_prediction, false) == 0);
+  REQUIRE(count(PredictionType::epsilon, false) == 1);
+  CHECK_THAT(warnings[0], Catch::Contains("clip_sample"));
+}
