@@ -38,9 +38,9 @@ struct DataOptions {
   bool class_folders = false;          // sub-folders are classes
 };
 
-// `spec`: "fashion-mnist" (Debian's package dataset-fashion-mnist), a folder of IDX files (MNIST, Fashion-MNIST) or of
-// CIFAR-10's binary version, a folder of PNG, JPEG and BMP pictures, or a .csv file of numbers. Throws Error that says what
-// was looked for.
+// `spec`: "fashion-mnist" (Debian's package dataset-fashion-mnist; a folder of that name is ./fashion-mnist), a folder of IDX
+// files (MNIST, Fashion-MNIST) or of CIFAR-10's binary version, a folder of PNG, JPEG and BMP pictures, or a .csv file of
+// numbers. Throws Error that says what was looked for.
 EDDY_API Data open_data(const std::string& spec, const DataOptions& options = {});
 
 // Bytes 0 to 255 as pictures in [-1, 1]; labels may be empty.

@@ -124,7 +124,7 @@ Data open_data(const std::string& spec, const DataOptions& options) {
   if (options.channels != 0 && options.channels != 1 && options.channels != 3) {
     throw Error("data: channels must be 1 or 3, got " + std::to_string(options.channels));
   }
-  if (spec == "fashion-mnist" && !exists(spec)) {
+  if (spec == "fashion-mnist") {
     if (find_idx(kFashionFolder, "train-images-idx3-ubyte").empty()) {
       throw Error(std::string("data fashion-mnist: not found in ") + kFashionFolder +
                   "; Debian's package dataset-fashion-mnist brings it, or give a folder with its four IDX files");
