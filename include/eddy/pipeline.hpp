@@ -40,6 +40,8 @@ struct SchedulerConfig {
 // The table as diffusers builds it, in float32.
 EDDY_API Schedule schedule_of(const SchedulerConfig& config);
 EDDY_API Denoiser denoiser_of(const SchedulerConfig& config, Network network, Condition condition = {});
+EDDY_API std::vector<Step> steps_of(const SchedulerConfig& config, SamplerKind sampler, int steps);
+EDDY_API Clip clip_of(const SchedulerConfig& config);
 
 // A model with all that is needed to sample from it.
 struct Model {

@@ -97,6 +97,9 @@ EDDY_API std::vector<Step> steps(std::span<const NoiseLevel> levels);
 // set_alpha_to_one is false.
 EDDY_API std::vector<Step> ddim_steps(const Schedule& schedule, int n, Spacing spacing, int steps_offset = 0,
                                       bool set_alpha_to_one = true);
+// diffusers' DDIMInverseScheduler: from t - T / n to t for ascending t, below 0 as above; the network is told t.
+EDDY_API std::vector<Step> ddim_inversion_steps(const Schedule& schedule, int n, Spacing spacing, int steps_offset = 0,
+                                                bool set_alpha_to_one = true);
 // diffusers' DDPM steps: to the next entry of the list, the last to the clean level.
 EDDY_API std::vector<Step> ddpm_steps(const Schedule& schedule, int n, Spacing spacing, int steps_offset = 0);
 

@@ -90,6 +90,7 @@ class Subset final : public Dataset {
  public:
   Subset(std::shared_ptr<const Dataset> data, std::vector<std::int64_t> indices)
       : data_(std::move(data)), indices_(std::move(indices)) {
+    if (!data_) throw Error("subset: there is no data set");
     for (const std::int64_t i : indices_) {
       if (i < 0 || i >= data_->size()) throw Error("subset: there is no sample " + std::to_string(i));
     }

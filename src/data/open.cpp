@@ -38,6 +38,13 @@ std::shared_ptr<const Dataset> idx_part(const std::string& folder, const std::st
   if (!labels.empty()) {
     const ByteArray bytes = read_idx(labels);
     classes.assign(bytes.bytes.begin(), bytes.bytes.end());
+    if (static_cast<std::int64_t>(classes.size()) != array.shape[0]) {
+      throw Error("data " + labels + ": " + std::to_string(classes.size()) + " labels for the " +
+                  std::to_string(array.shape[0]) + " pictures of " + pictures);
+    }
+    if (std::ranges::any_of(classes, [&](std::int64_t label) { return label >= static_cast<std::int64_t>(names.size()); })) {
+      throw Error("data " + labels + ": a label above " + std::to_string(names.size() - 1));
+    }
   }
   return memory_pictures(std::move(array.bytes), {array.shape[1], array.shape[2], 1}, std::move(classes),
                          labels.empty() ? std::vector<std::string>{} : names);
@@ -123,6 +130,12 @@ std::shared_ptr<const Dataset> open_pictures(const std::string& folder, const Da
 Data open_data(const std::string& spec, const DataOptions& options) {
   if (options.channels != 0 && options.channels != 1 && options.channels != 3) {
     throw Error("data: channels must be 1 or 3, got " + std::to_string(options.channels));
+  }
+  constexpr std::int64_t kMostPixels = 1 << 24;
+  if (std::min(options.height, options.width) < 0 || std::max(options.height, options.width) > kMostPixels ||
+      options.height * options.width > kMostPixels) {
+    throw Error("data: height and width must not be negative, and make at most 2^24 pixels, got " +
+                std::to_string(options.height) + " and " + std::to_string(options.width));
   }
   if (spec == "fashion-mnist") {
     if (find_idx(kFashionFolder, "train-images-idx3-ubyte").empty()) {

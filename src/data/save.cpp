@@ -8,8 +8,10 @@ namespace eddy::inline v0_1 {
 
 void save_png(const std::string& path, const Tensor& images, int columns,
               const std::vector<std::pair<std::string, std::string>>& text) {
-  if (!images.defined() || images.rank() != 4 || (images.extent(3) != 1 && images.extent(3) != 3)) {
-    throw Error("save_png: images must be (N, H, W, 1 or 3), got " + (images.defined() ? to_string(images.shape()) : "none"));
+  const bool fits = images.defined() && images.rank() == 4 && (images.extent(3) == 1 || images.extent(3) == 3);
+  if (!fits || images.elements() == 0) {
+    throw Error("save_png: images must be (N, H, W, 1 or 3) with pixels, got " +
+                (images.defined() ? to_string(images.shape()) : "none"));
   }
   write_png(path, images.extent(0) == 1 ? picture_of(images, 0) : picture_grid(images, columns), {text.begin(), text.end()});
 }

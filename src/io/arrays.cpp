@@ -110,7 +110,7 @@ Tensor read_csv(const std::string& path, const Context& context) {
   const std::string file = read_file(path, kMaxBytes - 1);
   std::vector<float> values;
   std::int64_t rows = 0, columns = 0, line = 0;
-  for (std::size_t at = 0; at < file.size();) {
+  for (std::size_t at = file.starts_with("\xef\xbb\xbf") ? 3 : 0; at < file.size();) {  // a byte order mark
     std::size_t end = file.find('\n', at);
     if (end == std::string::npos) end = file.size();
     std::string_view text(file.data() + at, end - at);

@@ -214,7 +214,8 @@ namespace {
 
 std::uint8_t to_byte(float x) {
   const float scaled = (x + 1) * 127.5f;
-  return static_cast<std::uint8_t>(std::clamp(scaled, 0.0f, 255.0f) + 0.5f);
+  if (!(scaled > 0)) return 0;  // NaN too
+  return static_cast<std::uint8_t>(std::min(scaled, 255.0f) + 0.5f);
 }
 
 int channels_of(const Tensor& images) {

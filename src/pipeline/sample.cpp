@@ -10,12 +10,6 @@ namespace eddy::inline v0_1 {
 
 namespace {
 
-Clip clip_of(const SchedulerConfig& c) {
-  if (c.thresholding) return {Clip::Kind::dynamic, 1, c.dynamic_thresholding_ratio, c.sample_max_value};
-  if (c.clip_sample) return {Clip::Kind::range, c.clip_sample_range};
-  return {};
-}
-
 // Labels of the samples [first, first + n), and of the same samples without a label.
 struct Conditions {
   Condition labelled, unlabelled;
@@ -86,12 +80,9 @@ Samples sample(const Model& model, const SampleOptions& o) {
   if (o.num < 1 || o.batch_size < 1) throw Error("sample: num and batch_size must be positive");
   const SchedulerConfig& config = model.scheduler;
   const SamplerKind kind = o.sampler.value_or(config.kind);
-  const Schedule schedule = schedule_of(config);
-  const int count = o.steps > 0 ? o.steps : kind == SamplerKind::ddim ? std::min(50, schedule.steps()) : schedule.steps();
-  const std::vector<Step> steps =
-      kind == SamplerKind::ddim
-          ? ddim_steps(schedule, count, config.timestep_spacing, config.steps_offset, config.set_alpha_to_one)
-          : ddpm_steps(schedule, count, config.timestep_spacing, config.steps_offset);
+  const int all = config.num_train_timesteps;
+  const int count = o.steps > 0 ? o.steps : kind == SamplerKind::ddim ? std::min(50, all) : all;
+  const std::vector<Step> steps = steps_of(config, kind, count);
   const UNetConfig& u = model.unet.config();
   const std::int64_t height = o.height > 0 ? o.height : u.sample_height, width = o.width > 0 ? o.width : u.sample_width;
   if (height < 1 || width < 1) throw Error("sample: the model names no picture size; give height and width");
@@ -115,8 +106,8 @@ Samples sample(const Model& model, const SampleOptions& o) {
     const auto on_step = [&](const StepReport& r) {
       const bool shown = (r.step + 1) % strip.every == 0 || r.step + 1 == r.steps;
       if (o.trajectory && b == 0 && shown) strip.take(r.x, r.x0());
-      const auto all = static_cast<std::int64_t>(r.steps);
-      if (o.on_progress) o.on_progress(b * all + static_cast<std::int64_t>(r.step) + 1, batches * all);
+      const auto of = static_cast<std::int64_t>(r.steps);
+      if (o.on_progress) o.on_progress(b * of + static_cast<std::int64_t>(r.step) + 1, batches * of);
     };
     Tensor x = noise.normal({n, height, width, u.in_channels}, kInitialNoise, context);
     if (kind == SamplerKind::ddim) {

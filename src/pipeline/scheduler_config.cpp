@@ -93,4 +93,16 @@ Denoiser denoiser_of(const SchedulerConfig& c, Network network, Condition condit
   return from_v(std::move(network), std::move(condition));
 }
 
+std::vector<Step> steps_of(const SchedulerConfig& c, SamplerKind sampler, int steps) {
+  const Schedule schedule = schedule_of(c);
+  return sampler == SamplerKind::ddim ? ddim_steps(schedule, steps, c.timestep_spacing, c.steps_offset, c.set_alpha_to_one)
+                                      : ddpm_steps(schedule, steps, c.timestep_spacing, c.steps_offset);
+}
+
+Clip clip_of(const SchedulerConfig& c) {
+  if (c.thresholding) return {Clip::Kind::dynamic, 1, c.dynamic_thresholding_ratio, c.sample_max_value};
+  if (c.clip_sample) return {Clip::Kind::range, c.clip_sample_range};
+  return {};
+}
+
 }  // namespace eddy::inline v0_1

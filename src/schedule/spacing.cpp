@@ -3,6 +3,7 @@
 //   linspace   round(linspace(0, T - 1, n)), reversed
 //   leading    (n - 1 .. 0) (T // n) + offset
 //   trailing   round(T - i T / n) - 1, i = 0 .. n - 1         rounding half to even, as numpy does
+#include <algorithm>
 #include <cmath>
 #include <string>
 
@@ -82,6 +83,16 @@ std::vector<Step> ddim_steps(const Schedule& s, int n, Spacing spacing, int step
     const int to = t - s.steps() / n;
     const NoiseLevel last = set_alpha_to_one ? kClean : s.level(0);
     result.push_back({s.level(t), to >= 0 ? s.level(to) : last});
+  }
+  return result;
+}
+
+std::vector<Step> ddim_inversion_steps(const Schedule& s, int n, Spacing spacing, int steps_offset, bool set_alpha_to_one) {
+  std::vector<Step> result = ddim_steps(s, n, spacing, steps_offset, set_alpha_to_one);
+  std::ranges::reverse(result);
+  for (Step& step : result) {
+    std::swap(step.from, step.to);
+    step.from.t = step.to.t;
   }
   return result;
 }

@@ -62,6 +62,18 @@ TEST_CASE("ddim: noise added at the ninth step from the end, then eight steps") 
   check(sample_ddim(from_eps(model), x, last, philox_noise(0), clipping()), 354.5418, 0.4616);
 }
 
+TEST_CASE("ddim: the numbers of diffusers' tests of its inversion") {
+  const auto invert = [](const Schedule& schedule, Denoiser denoise, bool alpha_to_one) {
+    return invert_ddim(denoise, counted(false), ddim_inversion_steps(schedule, 10, Spacing::leading, 0, alpha_to_one), clipping());
+  };
+  const Schedule schedule = Schedule::diffusers(linear_betas(1000), false);
+  check(invert(schedule, from_eps(model), true), 671.6816, 0.8746);
+  check(invert(schedule, from_v(model), true), 1394.2185, 1.8154);
+  const Schedule stronger = Schedule::diffusers(linear_betas(1000, 0.01, 0.02), false);
+  check(invert(stronger, from_eps(model), true), 539.9622, 0.7031);
+  check(invert(stronger, from_eps(model), false), 542.6722, 0.7066);
+}
+
 TEST_CASE("ddpm: the numbers of diffusers' tests, with torch's noise") {
   const Schedule schedule = Schedule::diffusers(linear_betas(1000), false);
   const auto steps = ddpm_steps(schedule, 1000, Spacing::leading);
