@@ -42,6 +42,10 @@ Output call(const char* operation, const Network& network, const Condition& cond
   std::vector<float> ts;
   for (const NoiseLevel& level : levels) {
     const double k = scale(level);
+    if (!(k > 0 && std::isfinite(k))) {
+      throw Error(std::string(operation) + ": alpha and sigma must be finite and not both 0, got " +
+                  std::to_string(level.alpha) + " and " + std::to_string(level.sigma));
+    }
     same = same && std::abs(k - 1) < 1e-12;
     o.levels.push_back({level.t, level.alpha / k, level.sigma / k});
     ts.push_back(static_cast<float>(level.t));
