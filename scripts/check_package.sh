@@ -42,5 +42,23 @@ endforeach()
 END
 cmake -S "$work/host" -B "$work/host/build" >/dev/null && say "add_subdirectory works"
 
+# The same by FetchContent; without a build type the library is optimised none the less, and the host is not.
+mkdir "$work/fetch"
+cat >"$work/fetch/CMakeLists.txt" <<END
+cmake_minimum_required(VERSION 3.21)
+project(fetch LANGUAGES CXX)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+include(FetchContent)
+FetchContent_Declare(eddy SOURCE_DIR $root)
+FetchContent_MakeAvailable(eddy)
+add_executable(fetch $root/examples/embed/main.cpp)
+target_link_libraries(fetch PRIVATE eddy::eddy)
+END
+cmake -S "$work/fetch" -B "$work/fetch/build" -DFETCHCONTENT_FULLY_DISCONNECTED=ON >/dev/null
+commands=$work/fetch/build/compile_commands.json
+grep '"command"' "$commands" | grep 'src/tensor/tensor.cpp' | grep -q -- '-O2' || { echo "package: the library is not optimised"; exit 1; }
+grep '"command"' "$commands" | grep 'embed/main.cpp' | grep -Eq -- '-O2|-m[af]|ffp-contract|-W' && { echo "package: flags reach the host"; exit 1; }
+say "FetchContent works"
+
 grep -rln 'Eigen\|nlohmann' "$work/prefix/include" "$work/prefix"/lib*/cmake 2>/dev/null && { say "private names are installed"; exit 1; }
 say "nothing private is installed"

@@ -21,33 +21,32 @@ struct Power {
   int power;
 };
 
-const Operation kPower{
-    "power",
-    [](Call& call) {
-      call.keep_input(0);
-      const int power = call.attributes<Power>().power;
-      Tensor y = Tensor::uninitialised(call.input_shape(0), DType::f32, call.context());
-      const auto out = y.mutable_values();
-      for (std::size_t i = 0; i < out.size(); ++i) {
-        out[i] = call.has(1) ? call.input(1).values()[i] : 0;
-        float product = 1;
-        for (int k = 0; k < power; ++k) product *= call.input(0).values()[i];
-        out[i] += product;
-      }
-      return y;
-    },
-    [](Call& call, const Tensor& g, std::span<Tensor> result) {
-      if (call.wants(0)) {
-        result[0] = Tensor::uninitialised(call.input_shape(0), DType::f32, call.context());
-        const auto out = result[0].mutable_values();
-        const int power = call.attributes<Power>().power;
-        for (std::size_t i = 0; i < out.size(); ++i) {
-          out[i] = g.values()[i] * static_cast<float>(power);
-          for (int k = 1; k < power; ++k) out[i] *= call.input(0).values()[i];
-        }
-      }
-      if (call.wants(1)) result[1] = g;
-    }};
+const Operation kPower{"power",
+                       [](Call& call) {
+                         call.keep_input(0);
+                         const int power = call.attributes<Power>().power;
+                         Tensor y = Tensor::uninitialised(call.input_shape(0), DType::f32, call.context());
+                         const auto out = y.mutable_values();
+                         for (std::size_t i = 0; i < out.size(); ++i) {
+                           out[i] = call.has(1) ? call.input(1).values()[i] : 0;
+                           float product = 1;
+                           for (int k = 0; k < power; ++k) product *= call.input(0).values()[i];
+                           out[i] += product;
+                         }
+                         return y;
+                       },
+                       [](Call& call, const Tensor& g, std::span<Tensor> result) {
+                         if (call.wants(0)) {
+                           result[0] = Tensor::uninitialised(call.input_shape(0), DType::f32, call.context());
+                           const auto out = result[0].mutable_values();
+                           const int power = call.attributes<Power>().power;
+                           for (std::size_t i = 0; i < out.size(); ++i) {
+                             out[i] = g.values()[i] * static_cast<float>(power);
+                             for (int k = 1; k < power; ++k) out[i] *= call.input(0).values()[i];
+                           }
+                         }
+                         if (call.wants(1)) result[1] = g;
+                       }};
 
 Tensor power(const Tensor& x, int n, const Tensor& shift = {}) {
   return apply(kPower, {x, shift}, std::make_shared<const Power>(Power{n}));
@@ -69,9 +68,9 @@ TEST_CASE("own operation: forward, gradient, attributes and an absent input") {
 }
 
 TEST_CASE("own operation: an input that forward did not keep is an Error that names both") {
-  static const Operation forgetful{"forgetful", copy_forward, [](Call& call, const Tensor& g, std::span<Tensor> result) {
-                                     result[0] = g * call.input(0);
-                                   }};
+  static const Operation forgetful{
+      "forgetful", copy_forward,
+      [](Call& call, const Tensor& g, std::span<Tensor> result) { result[0] = g * call.input(0); }};
   const Tensor x = Tensor::scalar(2).variable();
   CHECK_THROWS_WITH(gradients(apply(forgetful, {x}), {x}), Catch::Contains("forgetful") && Catch::Contains("input 0"));
 }
@@ -132,9 +131,8 @@ TEST_CASE("own operation: nothing is saved or kept while nothing is recorded") {
 
 TEST_CASE("own operation: an empty gradient stands for zero, one of another shape is an Error") {
   static const Operation silent{"silent", copy_forward, [](Call&, const Tensor&, std::span<Tensor>) {}};
-  static const Operation crooked{"crooked", copy_forward, [](Call&, const Tensor&, std::span<Tensor> result) {
-                                   result[0] = Tensor::zeros({3});
-                                 }};
+  static const Operation crooked{
+      "crooked", copy_forward, [](Call&, const Tensor&, std::span<Tensor> result) { result[0] = Tensor::zeros({3}); }};
   const Tensor x = Tensor::full({2}, 1).variable();
   CHECK(list(gradients(sum(apply(silent, {x}) + x), {x})[0]) == std::vector<float>{1, 1});
   CHECK_THROWS_WITH(gradients(sum(apply(crooked, {x})), {x}),
@@ -168,7 +166,8 @@ TEST_CASE("own operation: one marked remake runs again in backward instead of be
                                   remade += call.remaking() ? 1 : 0;
                                   return affine(call.input(0), 3);
                                 },
-                                [](Call&, const Tensor& g, std::span<Tensor> result) { result[0] = affine(g, 3); }, nullptr, true};
+                                [](Call&, const Tensor& g, std::span<Tensor> result) { result[0] = affine(g, 3); },
+                                nullptr, true};
   forwards = remade = 0;
   const Tensor x = Tensor::from({1.f, 2.f}, {2}).variable();
   const Tensor root = sum(clamp(apply(triple, {affine(x, 1)}), 0, 4));

@@ -25,7 +25,9 @@ struct Block {
     tree.initialise(3);
   }
   Function function() const {
-    return [*this](std::span<const Tensor> in) { return last(dropout(norm(first(in[0])), 0.3, "block.dropout"), {}, in[0]); };
+    return [*this](std::span<const Tensor> in) {
+      return last(dropout(norm(first(in[0])), 0.3, "block.dropout"), {}, in[0]);
+    };
   }
 };
 

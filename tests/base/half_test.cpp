@@ -46,8 +46,12 @@ std::uint16_t nearest(float x, int mantissa_bits) {
 
 // All exponents with many mantissas, neighbours of every 16-bit value's middle, and random bits.
 std::vector<float> floats(int mantissa_bits) {
-  std::vector<float> result{0.0f, -0.0f, std::numeric_limits<float>::max(), std::numeric_limits<float>::denorm_min(),
-                            std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity()};
+  std::vector<float> result{0.0f,
+                            -0.0f,
+                            std::numeric_limits<float>::max(),
+                            std::numeric_limits<float>::denorm_min(),
+                            std::numeric_limits<float>::infinity(),
+                            -std::numeric_limits<float>::infinity()};
   const int last = (0x7fff >> mantissa_bits << mantissa_bits) - 1;
   for (int bits = 0; bits < last; ++bits) {
     const double a = value_of(static_cast<std::uint16_t>(bits), mantissa_bits);

@@ -16,7 +16,8 @@ namespace {
 
 template <class F>
 void run(Threads& threads, std::int64_t n, F f) {
-  threads.run_tiles(n, [](void* argument, std::int64_t tile, int slot) { (*static_cast<F*>(argument))(tile, slot); }, &f);
+  threads.run_tiles(
+      n, [](void* argument, std::int64_t tile, int slot) { (*static_cast<F*>(argument))(tile, slot); }, &f);
 }
 
 // Waits for something that another thread does; false when it never comes.

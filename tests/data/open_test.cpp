@@ -32,7 +32,8 @@ std::string gzipped(const std::string& content) {  // one stored block
   }
   const std::uint32_t length = static_cast<std::uint32_t>(content.size());
   const std::string sizes = number(length | ~length << 16, false);
-  return std::string("\x1f\x8b\x08\x08\0\0\0\0\0\3name\0\1", 16) + sizes + content + number(~crc, false) + number(length, false);
+  return std::string("\x1f\x8b\x08\x08\0\0\0\0\0\3name\0\1", 16) + sizes + content + number(~crc, false) +
+         number(length, false);
 }
 
 std::vector<float> sample(const Dataset& data, std::int64_t i, std::int64_t label) {
@@ -55,7 +56,8 @@ TEST_CASE("idx folders: pictures and labels, plain or gzipped, both parts") {
   CHECK(data.train->size() == 2);
   CHECK(data.train->sample_shape() == Shape{2, 3, 1});
   CHECK(data.train->class_names()[7] == "7");
-  CHECK(sample(*data.train, 0, 7) == std::vector<float>{level(0), level(51), level(102), level(153), level(204), level(255)});
+  CHECK(sample(*data.train, 0, 7) ==
+        std::vector<float>{level(0), level(51), level(102), level(153), level(204), level(255)});
   CHECK(sample(*data.train, 1, 2)[5] == level(6));
 
   write_file(folder / "t10k-images-idx3-ubyte.gz", gzipped(idx({1, 2, 3}, bytes.substr(6))));
@@ -81,15 +83,16 @@ TEST_CASE("idx folders: broken files are named") {
   const Temporary folder;
   const std::string pictures = folder / "train-images-idx3-ubyte", labels = folder / "train-labels-idx1-ubyte";
   write_file(pictures, idx({2, 2, 3}, std::string(12, 'x')));
-  for (const std::string& bad : {idx({2}, "\x01"), idx({3}, "\x01\x02\x03"), idx({2}, "\x01\x0a"), std::string(), idx({1}, "\x01")}) {
+  for (const std::string& bad :
+       {idx({2}, "\x01"), idx({3}, "\x01\x02\x03"), idx({2}, "\x01\x0a"), std::string(), idx({1}, "\x01")}) {
     write_file(labels, bad);
     CHECK_THROWS_WITH(open_data(folder / ""), Catch::Contains(labels));
   }
   write_file(labels, idx({2}, "\x01\x02"));
   CHECK(open_data(folder / "").train->size() == 2);
   const std::string whole = gzipped(idx({2, 2, 3}, std::string(12, 'x')));
-  for (const std::string& bad : {idx({2, 2, 3}, std::string(11, 'x')), idx({12}, std::string(12, 'x')), whole.substr(0, 30),
-                                 whole.substr(0, whole.size() - 1), std::string("P5")}) {
+  for (const std::string& bad : {idx({2, 2, 3}, std::string(11, 'x')), idx({12}, std::string(12, 'x')),
+                                 whole.substr(0, 30), whole.substr(0, whole.size() - 1), std::string("P5")}) {
     write_file(pictures, bad);
     CHECK_THROWS_WITH(open_data(folder / ""), Catch::Contains(pictures));
   }
@@ -120,7 +123,8 @@ TEST_CASE("cifar-10: batches in order, planes become channels, labels and names"
   for (std::size_t i = 0; i < 5; ++i) {
     const auto pixels = sample(*data.train, static_cast<std::int64_t>(i), expected[i].first);
     const std::string bytes = record(expected[i].first, expected[i].second);
-    for (const auto& [y, x, c] : {std::array{0, 0, 0}, std::array{0, 31, 2}, std::array{31, 5, 1}, std::array{17, 3, 0}}) {
+    for (const auto& [y, x, c] :
+         {std::array{0, 0, 0}, std::array{0, 31, 2}, std::array{31, 5, 1}, std::array{17, 3, 0}}) {
       const auto byte = static_cast<unsigned char>(bytes[static_cast<std::size_t>(1 + c * 1024 + y * 32 + x)]);
       CHECK(pixels[static_cast<std::size_t>((y * 32 + x) * 3 + c)] == level(byte));
     }
@@ -132,7 +136,8 @@ TEST_CASE("cifar-10: batches in order, planes become channels, labels and names"
 TEST_CASE("cifar-10: a truncated file and a label above 9 are Errors that name the file") {
   const Temporary folder;
   write_file(folder / "data_batch_1.bin", record(3, 10));
-  for (const std::string& bad : {record(1, 2).substr(0, 3072), record(1, 2) + "x", std::string(), record(10, 2), record(255, 2)}) {
+  for (const std::string& bad :
+       {record(1, 2).substr(0, 3072), record(1, 2) + "x", std::string(), record(10, 2), record(255, 2)}) {
     write_file(folder / "data_batch_2.bin", bad);
     CHECK_THROWS_WITH(open_data(folder / ""), Catch::Contains(folder / "data_batch_2.bin"));
   }
@@ -146,7 +151,9 @@ TEST_CASE("csv: rows of numbers in any usual dress") {
   const std::string path = folder / "a.CSV";
   const std::vector<float> expected{1, 2.5f, -300, 0.004f};
   for (const char* content : {"1,2.5\n-3e2,4e-3", "a,b\r\n1,2.5\r\n\r\n-3e2,4e-3\r\n", " 1 , +2.5\n\n  \n-300,.004\n",
-                              "\xef\xbb\xbf" "1,2.5\n-300,0.004\n", "\xef\xbb\xbfx,y\n1,2.5\n-300,0.004\n"}) {
+                              "\xef\xbb\xbf"
+                              "1,2.5\n-300,0.004\n",
+                              "\xef\xbb\xbfx,y\n1,2.5\n-300,0.004\n"}) {
     write_file(path, content);
     INFO(content);
     const auto data = open_data(path).train;
@@ -161,9 +168,26 @@ TEST_CASE("csv: rows of numbers in any usual dress") {
 TEST_CASE("csv: hostile lines are Errors that name the file and the line") {
   const Temporary folder;
   const std::string path = folder / "a.csv";
-  const std::vector<std::string> bad{"3",       "3,4,5", "3,",     ",",      "3,x",   "3,nan",  "3,inf",        "3,1e999",
-                                     "3,0x10",  "3,4 5", "\"3\",4", "3;4",   "3,1,5", "3,--4",  "3,1e",         "3,\t4x",
-                                     std::string("3,4\0", 4), std::string("\0,\0", 3), std::string(100000, ','), "\xff,1"};
+  const std::vector<std::string> bad{"3",
+                                     "3,4,5",
+                                     "3,",
+                                     ",",
+                                     "3,x",
+                                     "3,nan",
+                                     "3,inf",
+                                     "3,1e999",
+                                     "3,0x10",
+                                     "3,4 5",
+                                     "\"3\",4",
+                                     "3;4",
+                                     "3,1,5",
+                                     "3,--4",
+                                     "3,1e",
+                                     "3,\t4x",
+                                     std::string("3,4\0", 4),
+                                     std::string("\0,\0", 3),
+                                     std::string(100000, ','),
+                                     "\xff,1"};
   for (const std::string& line : bad) {
     write_file(path, "1,2\n" + line + "\n5,6\n");
     INFO(line.substr(0, 20));
@@ -177,7 +201,8 @@ TEST_CASE("csv: hostile lines are Errors that name the file and the line") {
 
 TEST_CASE("data: what is neither a known name, a folder nor a .csv file is refused") {
   const Temporary folder;
-  CHECK_THROWS_WITH(open_data("mnist-of-nowhere"), Catch::Contains("mnist-of-nowhere") && Catch::Contains("fashion-mnist"));
+  CHECK_THROWS_WITH(open_data("mnist-of-nowhere"),
+                    Catch::Contains("mnist-of-nowhere") && Catch::Contains("fashion-mnist"));
   CHECK_THROWS_WITH(open_data("/dev/null"), Catch::Contains("/dev/null"));
   write_file(folder / "a.bin", "x");
   CHECK_THROWS_WITH(open_data(folder / "a.bin"), Catch::Contains(".csv"));

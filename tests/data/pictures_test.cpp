@@ -85,7 +85,8 @@ TEST_CASE("picture folders: gray and colour go into each other") {
   png(folder / "a.png", 1, 1, 3, {10, 200, 30});
   png(folder / "b.png", 1, 1, 1, {77});
   write_file(folder / "c.bmp", bmp(1, 1, {1, 2, 3}));
-  const auto colour = open_data(folder / "", {.channels = 3}).train, gray = open_data(folder / "", {.channels = 1}).train;
+  const auto colour = open_data(folder / "", {.channels = 3}).train,
+             gray = open_data(folder / "", {.channels = 1}).train;
   CHECK(bytes(*colour, 0) == std::vector<int>{10, 200, 30});
   CHECK(bytes(*colour, 1) == std::vector<int>{77, 77, 77});
   CHECK(bytes(*colour, 2) == std::vector<int>{1, 2, 3});
@@ -130,8 +131,9 @@ TEST_CASE("picture folders: a broken picture is named, hostile sizes are refused
   const Temporary folder;
   png(folder / "a.png", 3, 2, 1, {1, 2, 3, 4, 5, 6});
   const std::string whole = read_file(folder / "a.png", 1000), path = folder / "b.png";
-  for (const std::string& bad : {std::string(), std::string("no picture"), whole.substr(0, 40), whole.substr(0, whole.size() - 5),
-                                 bmp(3, 2, std::vector<std::uint8_t>(18)).substr(0, 60)}) {
+  for (const std::string& bad :
+       {std::string(), std::string("no picture"), whole.substr(0, 40), whole.substr(0, whole.size() - 5),
+        bmp(3, 2, std::vector<std::uint8_t>(18)).substr(0, 60)}) {
     write_file(path, bad);
     CHECK_THROWS_WITH(open_data(folder / ""), Catch::Contains(path));
   }
@@ -140,7 +142,8 @@ TEST_CASE("picture folders: a broken picture is named, hostile sizes are refused
   CHECK_THROWS_WITH(open_data(folder / ""), Catch::Contains(path));
   remove_path(path);
   constexpr std::int64_t huge = std::int64_t{1} << 40;
-  for (const auto& [height, width] : {std::pair<std::int64_t, std::int64_t>{-1, 8}, {8, -1}, {huge, 1}, {1, huge}, {huge, huge}}) {
+  for (const auto& [height, width] :
+       {std::pair<std::int64_t, std::int64_t>{-1, 8}, {8, -1}, {huge, 1}, {1, huge}, {huge, huge}}) {
     CHECK_THROWS_WITH(open_data(folder / "", {.height = height, .width = width}), Catch::Contains("height"));
   }
 }

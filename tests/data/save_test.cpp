@@ -30,7 +30,8 @@ TEST_CASE("save_png: a single picture comes back as it was, to a level of 8 bits
 TEST_CASE("save_png: values beyond [-1, 1] are limited, NaN is black") {
   const Temporary folder;
   constexpr float infinity = std::numeric_limits<float>::infinity();
-  const Tensor x = Tensor::from({-1.f, 1.f, -7.f, 7.f, -infinity, infinity, std::numeric_limits<float>::quiet_NaN()}, {1, 1, 7, 1});
+  const Tensor x =
+      Tensor::from({-1.f, 1.f, -7.f, 7.f, -infinity, infinity, std::numeric_limits<float>::quiet_NaN()}, {1, 1, 7, 1});
   save_png(folder / "a.png", x);
   CHECK(read_picture(folder / "a.png", 1).pixels == std::vector<std::uint8_t>{0, 255, 0, 255, 0, 255, 0});
 }

@@ -44,7 +44,7 @@ Exact exact(const std::string& kind, double x, NoiseLevel l) {
   return {x - l.sigma * out, x + l.alpha * out, size};
 }
 
-const std::vector<NoiseLevel> kLevels{{0.0, 1.0, 0.01}, {0.3, 0.8, 0.6}, {1.0, 0.05, 0.99874921777},
+const std::vector<NoiseLevel> kLevels{{0.0, 1.0, 0.01}, {0.3, 0.8, 0.6},  {1.0, 0.05, 0.99874921777},
                                       {0.5, 0.5, 0.5},  {0.7, 1.0, 14.6}, {0.2, 0.9, 0.1}};
 
 Tensor noise(std::int64_t n) { return philox_noise(4).normal({n, 3, 2}, kInitialNoise); }
@@ -156,14 +156,17 @@ TEST_CASE("adapters: a noise prediction at alpha 0 is an Error, also of one samp
 TEST_CASE("adapters: twice the channels are the output and the variance, other numbers an Error") {
   const std::vector<NoiseLevel> levels{{0.3, 0.8, 0.6}};
   const Tensor x = noise(2), extra = philox_noise(5).normal(x.shape(), kInitialNoise);
-  const Network wide = [&](const Tensor& in, const Tensor& t, const Condition& c) { return concat(kNetwork(in, t, c), extra); };
+  const Network wide = [&](const Tensor& in, const Tensor& t, const Condition& c) {
+    return concat(kNetwork(in, t, c), extra);
+  };
   const Network odd = [&](const Tensor& in, const Tensor&, const Condition&) { return slice(in, 0, 1); };
   for (const auto& [kind, adapter] : kAdapters) {
     const Prediction p = adapter(wide, {})(x, levels);
     check(kind, p, x, levels);
     CHECK(equal(p.variance, extra));
     CHECK(!adapter(kNetwork, {})(x, levels).variance.defined());
-    CHECK_THROWS_WITH(adapter(odd, {})(x, levels), Catch::Contains(std::string("from_") + kind) && Catch::Contains("1 channels"));
+    CHECK_THROWS_WITH(adapter(odd, {})(x, levels),
+                      Catch::Contains(std::string("from_") + kind) && Catch::Contains("1 channels"));
   }
 }
 
@@ -171,8 +174,10 @@ TEST_CASE("adapters: a level of nothing, or of no numbers, is an Error that name
   const Tensor x = noise(2);
   const double nan = std::nan(""), infinity = HUGE_VAL;
   for (const auto& [kind, adapter] : kAdapters) {
-    for (const NoiseLevel& bad : {NoiseLevel{1, 0, 0}, NoiseLevel{1, nan, 1}, NoiseLevel{1, 1, nan}, NoiseLevel{1, 1, infinity}}) {
-      CHECK_THROWS_WITH(adapter(kNetwork, {})(x, std::vector{kLevels[1], bad}), Catch::Contains(std::string("from_") + kind));
+    for (const NoiseLevel& bad :
+         {NoiseLevel{1, 0, 0}, NoiseLevel{1, nan, 1}, NoiseLevel{1, 1, nan}, NoiseLevel{1, 1, infinity}}) {
+      CHECK_THROWS_WITH(adapter(kNetwork, {})(x, std::vector{kLevels[1], bad}),
+                        Catch::Contains(std::string("from_") + kind));
     }
   }
 }

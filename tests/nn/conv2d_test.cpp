@@ -23,7 +23,8 @@ TEST_CASE("conv layer: is the operation with its parameters, a sample's bias, a 
   const ParameterTree tree;
   const Conv2d layer(tree.in("a"), 3, 4), joined(tree.in("b"), 5, 4, {.kernel = 1, .conv = {}});
   randomise(tree);
-  const Tensor x = noise({2, 6, 5, 3}, 0), x2 = noise({2, 6, 5, 2}, 1), sample = noise({2, 4}, 2), rest = noise({2, 6, 5, 4}, 3);
+  const Tensor x = noise({2, 6, 5, 3}, 0), x2 = noise({2, 6, 5, 2}, 1), sample = noise({2, 4}, 2),
+               rest = noise({2, 6, 5, 4}, 3);
   const Tensor w = layer.weight.value(), b = layer.bias.value();
   CHECK(list(layer(x, sample, rest)) == list(conv2d(x, w, b, layer.options, {}, sample, rest)));
   CHECK(list(layer(x)) != list(layer(x, sample)));

@@ -39,7 +39,8 @@ Moments moments(const std::vector<float>& values, double quarter) {
 }
 
 // Values by name of a small model; the order of its layers as asked.
-std::map<std::string, std::vector<float>> model(bool reversed, std::uint64_t seed, Initialisation style = Initialisation::paper) {
+std::map<std::string, std::vector<float>> model(bool reversed, std::uint64_t seed,
+                                                Initialisation style = Initialisation::paper) {
   const ParameterTree tree(style);
   const auto conv = [&] { return Conv2d(tree.in("conv"), 3, 4); };
   const auto dense = [&] { return Linear(tree.in("dense"), 8, 4); };
@@ -51,7 +52,8 @@ std::map<std::string, std::vector<float>> model(bool reversed, std::uint64_t see
   tree.allocate();
   tree.initialise(seed);
   std::map<std::string, std::vector<float>> result;
-  for (const Parameter& p : tree.parameters()) result[p.name()] = {p.value().values().begin(), p.value().values().end()};
+  for (const Parameter& p : tree.parameters())
+    result[p.name()] = {p.value().values().begin(), p.value().values().end()};
   return result;
 }
 
@@ -117,7 +119,8 @@ TEST_CASE("initialisers: the paper's style is variance 1 / mean(fan in, fan out)
 TEST_CASE("initialisers: PyTorch's style is uniform within 1 / sqrt(fan in), biases and last layers too") {
   const ParameterTree tree(Initialisation::torch);
   CHECK(tree.in("a").style() == Initialisation::torch);
-  for (const Initializer each : {weight_initializer(tree, 30, 10), weight_initializer(tree, 30, 10, true), bias_initializer(tree, 30)}) {
+  for (const Initializer each :
+       {weight_initializer(tree, 30, 10), weight_initializer(tree, 30, 10, true), bias_initializer(tree, 30)}) {
     CHECK(each.kind == Initializer::Kind::uniform);
     CHECK(each.scale == Approx(1 / std::sqrt(30.0)));
   }

@@ -8,7 +8,8 @@ using namespace eddy::test;
 
 TEST_CASE("linear layer: weight (out, in) and a bias unless told, zero when asked") {
   const ParameterTree tree;
-  const Linear layer(tree.in("a"), 300, 100), bare(tree.in("b"), 5, 3, {.bias = false}), zero(tree.in("c"), 5, 3, {.zero = true});
+  const Linear layer(tree.in("a"), 300, 100), bare(tree.in("b"), 5, 3, {.bias = false}),
+      zero(tree.in("c"), 5, 3, {.zero = true});
   CHECK(layer.weight.shape() == Shape{100, 300});
   CHECK(layer.bias.name() == "a.bias");
   CHECK(!bare.bias.defined());

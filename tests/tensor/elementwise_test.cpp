@@ -20,9 +20,9 @@ Context with_threads(int threads) {
 }
 
 // Shapes around the ends of registers and of tiles (2^14 elements): whole tensors, rows, and rows that share a tile.
-const std::vector<Shape> kShapes{{},        {1},        {7},          {0, 3},    {3, 0},        {1, 17},
-                                 {5, 1},    {3, 33},    {2, 3, 4, 5}, {100, 9},  {3, 16384},    {2, 16385},
-                                 {16383},   {16385},    {700, 25},    {2, 40000}, {16384, 1, 2}};
+const std::vector<Shape> kShapes{{},      {1},     {7},          {0, 3},     {3, 0},       {1, 17},
+                                 {5, 1},  {3, 33}, {2, 3, 4, 5}, {100, 9},   {3, 16384},   {2, 16385},
+                                 {16383}, {16385}, {700, 25},    {2, 40000}, {16384, 1, 2}};
 
 Tensor noise(const Shape& shape, std::uint32_t which, const Context& context) {
   Tensor x = Tensor::uninitialised(shape, DType::f32, context);
@@ -69,7 +69,8 @@ Shape second(Broadcast form, const Shape& a) {
 
 }  // namespace
 
-TEST_CASE("elementwise: each form of broadcasting at every length of tail is the plain loop, for any threads", "[threads]") {
+TEST_CASE("elementwise: each form of broadcasting at every length of tail is the plain loop, for any threads",
+          "[threads]") {
   for (const int threads : {1, 3}) {
     const Context context = with_threads(threads);
     for (const Shape& shape : kShapes) {
@@ -98,9 +99,9 @@ TEST_CASE("elementwise: which shapes fit, and what does not is an Error that nam
   CHECK(broadcast_of("op", {2, 3, 4}, {2, 1, 1}) == Broadcast::column);
   CHECK(broadcast_of("op", {2, 3}, {}) == Broadcast::scalar);
   CHECK(broadcast_of("op", {2, 3}, {1, 1}) == Broadcast::scalar);
-  const std::vector<std::pair<Shape, Shape>> bad{{{2, 3}, {3}},       {{2, 3}, {3, 2}},   {{2, 3}, {2, 3, 1}}, {{1, 3}, {2, 3}},
-                                                 {{}, {2}},           {{2, 3, 4}, {1, 4}}, {{2, 3, 4}, {2, 3}}, {{3}, {2}},
-                                                 {{2, 3, 4}, {2, 3, 1}}};
+  const std::vector<std::pair<Shape, Shape>> bad{{{2, 3}, {3}},       {{2, 3}, {3, 2}}, {{2, 3}, {2, 3, 1}},
+                                                 {{1, 3}, {2, 3}},    {{}, {2}},        {{2, 3, 4}, {1, 4}},
+                                                 {{2, 3, 4}, {2, 3}}, {{3}, {2}},       {{2, 3, 4}, {2, 3, 1}}};
   for (const auto& [a, b] : bad) {
     CHECK_THROWS_WITH(broadcast_of("op", a, b), Catch::Contains("op: ") && Catch::Contains(to_string(b)));
   }

@@ -35,7 +35,8 @@ TEST_CASE("tensor: elements begin at 64 bytes") {
 }
 
 TEST_CASE("tensor: shapes whose bytes cannot be counted are Errors") {
-  for (const std::int64_t elements : {std::int64_t{1} << 62, (std::int64_t{1} << 61) + 8, (std::int64_t{1} << 60) + 1}) {
+  for (const std::int64_t elements :
+       {std::int64_t{1} << 62, (std::int64_t{1} << 61) + 8, (std::int64_t{1} << 60) + 1}) {
     const Shape shape{elements};
     CHECK_THROWS_WITH(Tensor::uninitialised(shape), Catch::Contains(std::to_string(elements)));
     CHECK_THROWS_AS(Tensor::zeros(shape), Error);
@@ -134,8 +135,8 @@ TEST_CASE("tensor: rows and views are places in the same elements") {
   CHECK(x.rows(3, 0).shape() == Shape{0, 2});
   CHECK(list(x.rows(2, 1).clone()) == std::vector<float>{5, 6});
   constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
-  for (const auto& [first, count] : {std::pair<std::int64_t, std::int64_t>{2, 2}, {-1, 1}, {0, -1}, {4, 0}, {most, 1},
-                                     {1, most}, {most, most}}) {
+  for (const auto& [first, count] :
+       {std::pair<std::int64_t, std::int64_t>{2, 2}, {-1, 1}, {0, -1}, {4, 0}, {most, 1}, {1, most}, {most, most}}) {
     CHECK_THROWS_WITH(x.rows(first, count), Catch::Contains("(3, 2)"));
   }
   CHECK_THROWS_AS(Tensor::scalar(1).rows(0, 1), Error);
