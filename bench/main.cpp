@@ -1,0 +1,41 @@
+// eddy_bench: JSON lines with times. `eddy_bench kernels`, `eddy_bench train --config bench/small.json --batch 64`.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "bench.hpp"
+
+void eddy::bench::print(const Json& line) {
+  std::printf("%s\n", line.dump().c_str());
+  std::fflush(stdout);
+}
+
+int main(int argc, char** argv) {
+  CLI::App app{"Times kernels and models; one JSON line each.", "eddy_bench"};
+  eddy::bench::Options o;
+  app.add_option("what", o.what, "peak, kernels, train, forward or ddim (50 steps)")
+      ->required()
+      ->check(CLI::IsMember({"peak", "kernels", "train", "forward", "ddim"}));
+  app.add_option("--config", o.config, "the model: JSON in the form of RUN/config.json")->capture_default_str();
+  app.add_option("--folder", o.folder, "the model and its inputs as compare.py writes them");
+  app.add_option("--batch", o.batch)->capture_default_str();
+  app.add_option("--iterations", o.iterations, "timed ones, behind two others")->capture_default_str();
+  app.add_option("--threads", o.threads, "0: all CPUs")->capture_default_str();
+  app.add_flag("--checkpoint", o.checkpoint, "recompute the network in backward");
+  CLI11_PARSE(app, argc, argv);
+  try {
+    const eddy::Context context(eddy::ContextOptions{.threads = o.threads});
+    eddy::Context::set_default(context);
+    if (o.what == "peak") {
+      eddy::bench::print({{"what", "peak"}, {"gflops", eddy::bench::peak_gflops(context)}, {"threads", context.slots()}});
+    } else if (o.what == "kernels") {
+      run_kernels(o, context);
+    } else {
+      if (o.config.empty() && o.folder.empty()) throw std::runtime_error("which model? give --config or --folder");
+      run_model(o, context);
+    }
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "eddy_bench: error: %s\n", e.what());
+    return 1;
+  }
+  return 0;
+}
