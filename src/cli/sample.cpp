@@ -88,8 +88,9 @@ void add_sample(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("sample", "Draw samples from a model");
   command->footer(
       "Examples:\n"
-      "  eddy sample runs/fashion --class 9 --out boots.png\n"
+      "  eddy sample models/fashion-mnist --class 9 --out boots.png\n"
       "  eddy sample runs/fashion --out grid.png --num 40 --seed 7 --trajectory strip.png\n"
+      "  eddy sample runs/fashion --out grid.png --class 7,8,9 --sampler ddpm --steps 50 --guidance 2\n"
       "  eddy sample runs/fashion --out samples.npy --num 1000 --batch-size 50");
   auto f = std::make_shared<SampleFlags>();
   SampleOptions& o = f->options;
