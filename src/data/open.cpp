@@ -42,7 +42,8 @@ std::shared_ptr<const Dataset> idx_part(const std::string& folder, const std::st
       throw Error("data " + labels + ": " + std::to_string(classes.size()) + " labels for the " +
                   std::to_string(array.shape[0]) + " pictures of " + pictures);
     }
-    if (std::ranges::any_of(classes, [&](std::int64_t label) { return label >= static_cast<std::int64_t>(names.size()); })) {
+    const auto known = static_cast<std::int64_t>(names.size());
+    if (std::ranges::any_of(classes, [known](std::int64_t label) { return label >= known; })) {
       throw Error("data " + labels + ": a label above " + std::to_string(names.size() - 1));
     }
   }

@@ -70,7 +70,8 @@ Parameter ParameterTree::add(const std::string& name, const Shape& shape, Initia
   if (allocated()) throw Error("parameter " + prefix_ + name + ": the tree is allocated, nothing can be added");
   constexpr std::int64_t kMost = std::int64_t{1} << 58;  // elements: their bytes, padded, can be counted
   if (shape.elements() > kMost - elements()) {
-    throw Error("parameter " + prefix_ + name + ": its shape " + to_string(shape) + " makes the tree larger than 2^58 elements");
+    throw Error("parameter " + prefix_ + name + ": its shape " + to_string(shape) +
+                " makes the tree larger than 2^58 elements");
   }
   if (!state_->names.insert(prefix_ + name).second) {
     throw Error("parameter " + prefix_ + name + ": the name exists already");
