@@ -36,7 +36,15 @@ std::vector<std::int64_t> class_list(const std::string& text) {
 
 bool ends_with(const std::string& text, const char* ending) { return text.ends_with(ending); }
 
-void write(const SampleFlags& f, const Samples& samples, const std::vector<std::pair<std::string, std::string>>& text) {
+// A grid has a column for each class while all come in turn, and few enough.
+int columns_of(const SampleFlags& f, const Model& model) {
+  const std::size_t classes = model.class_names.size();
+  const bool in_turn = f.classes.empty() && classes <= 16 && f.options.num >= static_cast<std::int64_t>(classes);
+  return in_turn ? static_cast<int>(classes) : 0;
+}
+
+void write(const SampleFlags& f, const Samples& samples, int columns,
+           const std::vector<std::pair<std::string, std::string>>& text) {
   const auto named = [](const std::string& path) { std::printf("%s\n", path.c_str()); };
   if (ends_with(f.out, "/")) {
     std::filesystem::create_directories(f.out);
@@ -50,7 +58,7 @@ void write(const SampleFlags& f, const Samples& samples, const std::vector<std::
     save_npy(f.out, samples.x);
     named(f.out);
   } else {
-    save_png(f.out, samples.x, 0, text);
+    save_png(f.out, samples.x, columns, text);
     named(f.out);
   }
   if (f.trajectory.empty()) return;
@@ -78,8 +86,9 @@ void run(SampleFlags& f, const CancelToken& cancel) {
   const std::string sampler = samples.sampler == SamplerKind::ddim ? "ddim" : "ddpm";
   progress.line("eddy: " + std::to_string(o.num) + " samples, " + sampler + ", " + std::to_string(samples.steps) + " steps, seed " +
                 std::to_string(o.seed));
-  write(f, samples, {{"seed", std::to_string(o.seed)}, {"sampler", sampler}, {"steps", std::to_string(samples.steps)},
-                     {"model", f.model}, {"noise", f.noise}});
+  write(f, samples, columns_of(f, model),
+        {{"seed", std::to_string(o.seed)}, {"sampler", sampler}, {"steps", std::to_string(samples.steps)},
+         {"model", f.model}, {"noise", f.noise}});
 }
 
 }  // namespace
