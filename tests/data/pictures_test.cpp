@@ -32,7 +32,7 @@ std::string bmp(int width, int height, const std::vector<std::uint8_t>& rgb) {
   }
   const auto w = static_cast<std::uint32_t>(width), h = static_cast<std::uint32_t>(height);
   return "BM" + little(static_cast<std::uint32_t>(54 + rows.size()), 4) + little(0, 4) + little(54, 4) + little(40, 4) +
-         little(w, 4) + little(h, 4) + little(1, 2) + little(24, 2) + little(0, 24) + rows;
+         little(w, 4) + little(h, 4) + little(1, 2) + little(24, 2) + std::string(24, '\0') + rows;
 }
 
 // Bytes of sample i.
