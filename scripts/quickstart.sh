@@ -6,7 +6,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 data=fashion-mnist
-minutes=6
+minutes=7.5
 while [ $# -gt 0 ]; do
   case $1 in
     --data) data=${2:?--data needs a path}; shift 2 ;;
@@ -25,5 +25,5 @@ cmake --build build -j "$(nproc)" --target eddy_program
 
 build/eddy train --data "$data" --out runs/quickstart --minutes "$minutes"
 build/eddy sample runs/quickstart --out runs/quickstart/garments.png --num 40 --batch-size 20 \
-  --trajectory runs/quickstart/denoising.png
+  --sampler ddpm --steps 50 --trajectory runs/quickstart/denoising.png
 echo "The picture is $(pwd)/runs/quickstart/garments.png; denoising.png beside it shows how one of them came out of noise."

@@ -34,7 +34,7 @@ struct Data {
 
 struct DataOptions {
   std::int64_t height = 0, width = 0;  // of pictures from folders; 0: those of the first picture
-  int channels = 0;                    // 1, 3; 0: as the first picture has it
+  int channels = 0;                    // of pictures from folders: 1 (gray) or 3; 0: 3
   bool class_folders = false;          // sub-folders are classes
 };
 

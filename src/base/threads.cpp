@@ -1,7 +1,8 @@
 // A pool of worker threads that share out numbered tiles.
 //
 // The caller works too. Tiles are claimed one by one from an atomic counter, so their order over threads is free; what
-// they compute must not depend on it. Between two jobs workers look for work for some microseconds, then sleep.
+// they compute must not depend on it. Between two jobs workers look for work for some microseconds, then sleep. A job is
+// over when its tiles are: a worker that comes late finds it closed, and nobody waits for it.
 #include "base/threads.hpp"
 
 #include <atomic>
@@ -60,14 +61,15 @@ class ThreadPool final : public Threads {
     next_.store(0, std::memory_order_relaxed);
     failed_tile_ = n;
     failure_ = nullptr;
-    busy_.store(slots_ - 1, std::memory_order_relaxed);
+    open_.store(true);
     {
       const std::lock_guard lock(mutex_);
       job_.fetch_add(1, std::memory_order_release);
     }
     if (sleepers_.load(std::memory_order_relaxed) > 0) wake_.notify_all();
     run_share(0);
-    for (int spin = 0; busy_.load(std::memory_order_acquire) > 0; ++spin) {
+    open_.store(false);  // all in one order with entered_: a worker sees it closed, or is seen here
+    for (int spin = 0; entered_.load() > 0; ++spin) {
       spin < kSpins ? pause() : std::this_thread::yield();
     }
     if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
@@ -118,8 +120,9 @@ class ThreadPool final : public Threads {
       }
       seen = job_.load(std::memory_order_acquire);
       if (stop_) return;
-      run_share(slot);
-      busy_.fetch_sub(1, std::memory_order_release);
+      entered_.fetch_add(1);
+      if (open_.load()) run_share(slot);
+      entered_.fetch_sub(1);
     }
   }
 
@@ -136,7 +139,8 @@ class ThreadPool final : public Threads {
   void* argument_ = nullptr;
   std::int64_t n_ = 0;
   std::atomic<std::int64_t> next_{0};
-  std::atomic<int> busy_{0};
+  std::atomic<bool> open_{false};  // the job may be entered
+  std::atomic<int> entered_{0};    // workers inside
   std::mutex failure_mutex_;
   std::int64_t failed_tile_ = 0;
   std::exception_ptr failure_;

@@ -1,4 +1,4 @@
-// How often `operator new` was asked for more than 4 KiB, by any thread.
+// How often `operator new` was asked for more than 4 KiB, by any thread; 0 under a sanitizer.
 #pragma once
 
 #include <cstdint>
