@@ -14,15 +14,15 @@ Json fitted(Json train, Pace pace, double seconds) {
 }  // namespace
 
 TEST_CASE("run: what fits into the time is steps, and a tenth of it held-out losses and grids") {
-  // Three rounds of 3 s make a tenth of 100 s; 97 - 9 s are left for steps of 0.1 s.
-  const Json some = fitted(Json::object(), {0.1, 2, 1}, 100);
-  CHECK(some == Json{{"steps", 880}, {"held_out_every", 294}, {"sample_every", 294}});
-  CHECK(fitted(Json::object(), {0.1, 2, 1}, 3600)["held_out_every"] == 3462);       // ten rounds at most: (3492 - 30) s
-  CHECK(fitted(Json::object(), {0.1, 2, 1}, 10)["steps"] == 67);                    // one round at least
-  CHECK(fitted(Json::object(), {0.1, 2, 1}, 2)["steps"] == 1);                      // and one step
-  // Where it is said how often, each step bears its part: 0.1 + 2 / 10 + 0.
-  const Json asked = fitted({{"held_out_every", 10}, {"sample_every", 0}}, {0.1, 2, 1}, 100);
-  CHECK(asked == Json{{"steps", 323}, {"held_out_every", 10}, {"sample_every", 0}});
+  // Three rounds of 3 s make a tenth of 100 s; 97 - 9 s are left for steps of 0.125 s.
+  const Json some = fitted(Json::object(), {0.125, 2, 1}, 100);
+  CHECK(some == Json{{"steps", 704}, {"held_out_every", 235}, {"sample_every", 235}});
+  CHECK(fitted(Json::object(), {0.125, 2, 1}, 3600)["held_out_every"] == 2770);       // ten rounds at most: (3492 - 30) s
+  CHECK(fitted(Json::object(), {0.125, 2, 1}, 10)["steps"] == 53);                    // one round at least
+  CHECK(fitted(Json::object(), {0.125, 2, 1}, 2)["steps"] == 1);                      // and one step
+  // Where it is said how often, each step bears its part: 0.125 + 2 / 10 + 0.
+  const Json asked = fitted({{"held_out_every", 10}, {"sample_every", 0}}, {0.125, 2, 1}, 100);
+  CHECK(asked == Json{{"steps", 298}, {"held_out_every", 10}, {"sample_every", 0}});
 }
 
 TEST_CASE("run: only a noise prediction limits x0 while it samples") {
