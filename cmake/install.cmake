@@ -16,7 +16,17 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/eddy-config-version.cmake
 install(FILES ${PROJECT_BINARY_DIR}/eddy-config.cmake ${PROJECT_BINARY_DIR}/eddy-config-version.cmake
         DESTINATION ${eddy_package_dir})
 
-get_target_property(eddy_type eddy TYPE)
+# The prefix is told from the place of the file, so the tree may be moved; absolute folders stay as they are.
+if(IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}")
+  set(eddy_pc_prefix "${CMAKE_INSTALL_PREFIX}")
+else()
+  file(RELATIVE_PATH eddy_pc_prefix "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
+  string(REGEX REPLACE "/$" "" eddy_pc_prefix "\${pcfiledir}/${eddy_pc_prefix}")
+endif()
+set(eddy_pc_libdir "\${prefix}")
+cmake_path(APPEND eddy_pc_libdir "${CMAKE_INSTALL_LIBDIR}")
+set(eddy_pc_includedir "\${prefix}")
+cmake_path(APPEND eddy_pc_includedir "${CMAKE_INSTALL_INCLUDEDIR}")
 if(eddy_type STREQUAL "SHARED_LIBRARY")
   set(eddy_pc_cflags "-DEDDY_SHARED")
 else()
