@@ -46,39 +46,77 @@ bool use_winograd(const ConvShape& s) {
          s.pad_top <= 2 && s.pad_left <= 2;
 }
 
-// B^T d: six values in place.
-inline __attribute__((always_inline)) void input_1d(Vec& d0, Vec& d1, Vec& d2, Vec& d3, Vec& d4, Vec& d5) {
-  const Vec two = fill(2), four = fill(4), five = fill(5);
-  const Vec a = fma(-four, d2, d4), b = fma(-four, d1, d3);
-  const Vec c = d4 - d2, d = two * (d3 - d1);
-  const Vec first = fma(four, d0, fma(-five, d2, d4)), last = fma(four, d1, fma(-five, d3, d5));
-  d0 = first;
-  d1 = a + b;
-  d2 = a - b;
-  d3 = c + d;
-  d4 = c - d;
-  d5 = last;
+// The six rows of a 6x6 transform in three pairs: a pair of rows of all columns stays in the registers of any set.
+enum class Rows { outer, one, two };  // 0 and 5; 1 and 2 (points 1 and -1); 3 and 4 (points 2 and -2)
+
+constexpr int upper_row(Rows rows) { return rows == Rows::outer ? 0 : rows == Rows::one ? 1 : 3; }
+constexpr int lower_row(Rows rows) { return rows == Rows::outer ? 5 : rows == Rows::one ? 2 : 4; }
+
+// Two of the six values B^T d; d(i) reads one, and only what is needed is read.
+template <Rows kPair, class D>
+inline __attribute__((always_inline)) void input_pair(Vec& upper, Vec& lower, D&& d) {
+  if constexpr (kPair == Rows::outer) {
+    upper = fma(fill(4), d(0), fma(fill(-5), d(2), d(4)));
+    lower = fma(fill(4), d(1), fma(fill(-5), d(3), d(5)));
+  } else if constexpr (kPair == Rows::one) {
+    const Vec a = fma(fill(-4), d(2), d(4)), b = fma(fill(-4), d(1), d(3));
+    upper = a + b;
+    lower = a - b;
+  } else {
+    const Vec c = d(4) - d(2), e = fill(2) * (d(3) - d(1));
+    upper = c + e;
+    lower = c - e;
+  }
 }
 
-// A^T m: six values to four.
-inline __attribute__((always_inline)) void output_1d(Vec* y, Vec m0, Vec m1, Vec m2, Vec m3, Vec m4, Vec m5) {
-  const Vec a = m1 + m2, b = m1 - m2, c = m3 + m4, d = m3 - m4;
-  y[0] = (m0 + a) + c;
-  y[1] = fma(fill(2), d, b);
-  y[2] = fma(fill(4), c, a);
-  y[3] = fma(fill(8), d, b) + m5;
+// Two of the six values A y of four.
+template <Rows kPair, class Y>
+inline __attribute__((always_inline)) void output_gradient_pair(Vec& upper, Vec& lower, Y&& y) {
+  if constexpr (kPair == Rows::outer) {
+    upper = y(0);
+    lower = y(3);
+  } else if constexpr (kPair == Rows::one) {
+    const Vec even = y(0) + y(2), odd = y(1) + y(3);
+    upper = even + odd;
+    lower = even - odd;
+  } else {
+    const Vec y1 = y(1), even = fma(fill(4), y(2), y(0)), odd = fma(fill(8), y(3), y1 + y1);
+    upper = even + odd;
+    lower = even - odd;
+  }
 }
 
-// A y: four values to six.
-inline __attribute__((always_inline)) void output_gradient_1d(Vec* m, Vec y0, Vec y1, Vec y2, Vec y3) {
-  const Vec even = y0 + y2, odd = y1 + y3;
-  const Vec even2 = fma(fill(4), y2, y0), odd2 = fma(fill(8), y3, y1 + y1);
-  m[0] = y0;
-  m[1] = even + odd;
-  m[2] = even - odd;
-  m[3] = even2 + odd2;
-  m[4] = even2 - odd2;
-  m[5] = y3;
+// All six in place of the six, or of the first four.
+inline __attribute__((always_inline)) void input_1d(Vec* d) {
+  Vec r[6];
+  const auto at = [&](int i) { return d[i]; };
+  input_pair<Rows::outer>(r[0], r[5], at);
+  input_pair<Rows::one>(r[1], r[2], at);
+  input_pair<Rows::two>(r[3], r[4], at);
+  for (int i = 0; i < 6; ++i) d[i] = r[i];
+}
+inline __attribute__((always_inline)) void output_gradient_1d(Vec* y) {
+  Vec r[6];
+  const auto at = [&](int i) { return y[i]; };
+  output_gradient_pair<Rows::outer>(r[0], r[5], at);
+  output_gradient_pair<Rows::one>(r[1], r[2], at);
+  output_gradient_pair<Rows::two>(r[3], r[4], at);
+  for (int i = 0; i < 6; ++i) y[i] = r[i];
+}
+
+// Values 0 and 2 of A^T m, or 1 and 3.
+template <bool kEven, class M>
+inline __attribute__((always_inline)) void output_pair(Vec& upper, Vec& lower, M&& m) {
+  const Vec m1 = m(1), m2 = m(2), m3 = m(3), m4 = m(4);
+  if constexpr (kEven) {
+    const Vec a = m1 + m2, c = m3 + m4;
+    upper = (m(0) + a) + c;
+    lower = fma(fill(4), c, a);
+  } else {
+    const Vec b = m1 - m2, d = m3 - m4;
+    upper = fma(fill(2), d, b);
+    lower = fma(fill(8), d, b) + m(5);
+  }
 }
 
 // G g: three values to six.
@@ -103,29 +141,58 @@ inline __attribute__((always_inline)) void weight_gradient_1d(Vec* g, Vec u0, Ve
   g[2] = fma(sixth, c, fma(-sixth, a, u5));
 }
 
-// The 6x6 input of a tile, transformed: v[plane * stride + channel]. ld: floats of a pixel.
+// Rows of a picture's tile that may lie outside: those are read as zeros, at whatever offset.
+template <int kTall>
+struct TileRows {
+  const float* start[kTall];
+  std::int64_t keep[kTall];  // all bits, or none where the row is outside
+
+  TileRows(const float* sample, std::int64_t first, std::int64_t height, std::int64_t row_floats) {
+    alignas(64) static constexpr float kZeros[kWidth] = {};
+    for (int i = 0; i < kTall; ++i) {
+      const std::int64_t r = first + i;
+      const bool inside = r >= 0 && r < height;
+      start[i] = inside ? sample + r * row_floats : kZeros;
+      keep[i] = inside ? -1 : 0;
+    }
+  }
+  Vec at(int i, std::int64_t offset, std::int64_t n) const { return load_up_to(start[i] + (offset & keep[i]), n); }
+};
+
+template <Rows kPair, bool kBorder>
+inline __attribute__((always_inline)) void transform_input_pair(const TileRows<6>& rows, std::int64_t column, std::int64_t width,
+                                                                std::int64_t in, std::int64_t c, float* v, std::int64_t stride) {
+  Vec upper[6], lower[6];
+#pragma GCC unroll 6
+  for (int j = 0; j < 6; ++j) {
+    if (kBorder && (column + j < 0 || column + j >= width)) {
+      upper[j] = lower[j] = zero();
+    } else {
+      const std::int64_t offset = (column + j) * in + c;
+      input_pair<kPair>(upper[j], lower[j], [&](int i) {
+        return kBorder ? rows.at(i, offset, in - c) : load_up_to(rows.start[i] + offset, in - c);
+      });
+    }
+  }
+  input_1d(upper);
+  input_1d(lower);
+#pragma GCC unroll 6
+  for (int j = 0; j < 6; ++j) {
+    store(v + (upper_row(kPair) * 6 + j) * stride + c, upper[j]);
+    store(v + (lower_row(kPair) * 6 + j) * stride + c, lower[j]);
+  }
+}
+
+// The 6x6 input of a tile, transformed: v[plane * stride + channel].
 template <bool kBorder>
 inline void transform_input(const Winograd& w, const Winograd::Place& at, const float* x, float* v, std::int64_t stride) {
   const ConvShape& s = w.s;
-  const std::int64_t row = at.row - s.pad_top, column = at.column - s.pad_left;
-  const float* sample = x + at.sample * s.height * s.width * s.in;
+  const std::int64_t column = at.column - s.pad_left;
+  const TileRows<6> rows(x + at.sample * s.height * s.width * s.in, at.row - s.pad_top, s.height, s.width * s.in);
   for (std::int64_t c = 0; c < s.in; c += kWidth) {
-    const auto pixel = [&](std::int64_t i, std::int64_t j) -> Vec {
-      const std::int64_t r = row + i, q = column + j;
-      if constexpr (kBorder) {
-        if (r < 0 || r >= s.height || q < 0 || q >= s.width) return zero();
-      }
-      return load_up_to(sample + (r * s.width + q) * s.in + c, s.in - c);
-    };
-    Vec d[6][6];
-    for (int j = 0; j < 6; ++j) {
-      for (int i = 0; i < 6; ++i) d[i][j] = pixel(i, j);
-      input_1d(d[0][j], d[1][j], d[2][j], d[3][j], d[4][j], d[5][j]);
-    }
-    for (int i = 0; i < 6; ++i) {
-      input_1d(d[i][0], d[i][1], d[i][2], d[i][3], d[i][4], d[i][5]);
-      for (int j = 0; j < 6; ++j) store(v + (i * 6 + j) * stride + c, d[i][j]);
-    }
+    transform_input_pair<Rows::outer, kBorder>(rows, column, s.width, s.in, c, v, stride);
+    transform_input_pair<Rows::one, kBorder>(rows, column, s.width, s.in, c, v, stride);
+    transform_input_pair<Rows::two, kBorder>(rows, column, s.width, s.in, c, v, stride);
   }
 }
 
@@ -136,38 +203,63 @@ inline void transform_input(const Winograd& w, std::int64_t tile, const float* x
   inside ? transform_input<false>(w, at, x, v, stride) : transform_input<true>(w, at, x, v, stride);
 }
 
+// What is added to an output; all may be null, and point at the tile's first value.
+struct OutputTile {
+  const float *bias, *sample_bias, *residual;
+  float* y;
+  std::int64_t rows, columns, row_floats, channels;
+};
+
+// Output rows 0 and 2 of a tile, or 1 and 3, channels k to k + kWidth.
+template <bool kEven, bool kWhole>
+inline __attribute__((always_inline)) void transform_output_pair(const OutputTile& t, std::int64_t k, const float* m,
+                                                                 std::int64_t stride) {
+  const std::int64_t n = t.channels - k;
+  Vec rows[2][6];
+#pragma GCC unroll 6
+  for (int j = 0; j < 6; ++j) {
+    output_pair<kEven>(rows[0][j], rows[1][j], [&](int i) { return load(m + (i * 6 + j) * stride + k); });
+  }
+  const Vec b = t.bias ? load_up_to(t.bias + k, n) : zero();
+  const Vec sb = t.sample_bias ? load_up_to(t.sample_bias + k, n) : zero();
+#pragma GCC unroll 2
+  for (int r = 0; r < 2; ++r) {
+    const int i = 2 * r + (kEven ? 0 : 1);
+    if (!kWhole && i >= t.rows) continue;
+    Vec o[4];
+    const auto at = [&](int j) { return rows[r][j]; };
+    output_pair<true>(o[0], o[2], at);
+    output_pair<false>(o[1], o[3], at);
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; ++j) {
+      if (!kWhole && j >= t.columns) continue;
+      const std::int64_t offset = i * t.row_floats + j * t.channels + k;
+      Vec value = o[j];
+      if (t.bias) value += b;
+      if (t.sample_bias) value += sb;
+      if (t.residual) value += load_up_to(t.residual + offset, n);
+      store_up_to(t.y + offset, value, n);
+    }
+  }
+}
+
+template <bool kWhole>
+inline void transform_output(const OutputTile& t, const float* m, std::int64_t stride) {
+  for (std::int64_t k = 0; k < t.channels; k += kWidth) {
+    transform_output_pair<true, kWhole>(t, k, m, stride);
+    transform_output_pair<false, kWhole>(t, k, m, stride);
+  }
+}
+
 // The 4x4 output of a tile from m[plane * stride + channel].
 inline void transform_output(const Winograd& w, std::int64_t tile, const float* m, std::int64_t stride, const float* bias,
                              const float* sample_bias, const float* residual, float* y) {
   const ConvShape& s = w.s;
   const Winograd::Place at = w.place(tile);
-  const std::int64_t rows = lower(4, s.out_height - at.row), columns = lower(4, s.out_width - at.column);
   const std::int64_t base = ((at.sample * s.out_height + at.row) * s.out_width + at.column) * s.out;
-  for (std::int64_t k = 0; k < s.out; k += kWidth) {
-    const std::int64_t n = s.out - k;
-    Vec u[6][4];
-    for (int j = 0; j < 6; ++j) {
-      const float* p = m + j * stride + k;
-      Vec column_result[4];
-      output_1d(column_result, load(p), load(p + 6 * stride), load(p + 12 * stride), load(p + 18 * stride),
-                load(p + 24 * stride), load(p + 30 * stride));
-      for (int i = 0; i < 4; ++i) u[j][i] = column_result[i];
-    }
-    const Vec b = bias ? load_up_to(bias + k, n) : zero();
-    const Vec sb = sample_bias ? load_up_to(sample_bias + at.sample * s.out + k, n) : zero();
-    for (std::int64_t i = 0; i < rows; ++i) {
-      Vec o[4];
-      output_1d(o, u[0][i], u[1][i], u[2][i], u[3][i], u[4][i], u[5][i]);
-      for (std::int64_t j = 0; j < columns; ++j) {
-        const std::int64_t offset = base + (i * s.out_width + j) * s.out + k;
-        Vec r = o[j];
-        if (bias) r += b;
-        if (sample_bias) r += sb;
-        if (residual) r += load_up_to(residual + offset, n);
-        store_up_to(y + offset, r, n);
-      }
-    }
-  }
+  const OutputTile t{bias, sample_bias ? sample_bias + at.sample * s.out : nullptr, residual ? residual + base : nullptr, y + base,
+                     s.out_height - at.row, s.out_width - at.column, s.out_width * s.out, s.out};
+  t.rows >= 4 && t.columns >= 4 ? transform_output<true>(t, m, stride) : transform_output<false>(t, m, stride);
 }
 
 // Plane p of `count` tiles: M = V U.
@@ -278,26 +370,36 @@ std::int64_t winograd_backward_weight_scratch(const ConvShape& s, int) {
   return 36 * (gradient_chunk(w) * (w.in_pad + w.out_pad) + s.out * w.in_pad);
 }
 
+template <Rows kPair>
+inline __attribute__((always_inline)) void transform_gradient_pair(const TileRows<4>& rows, std::int64_t column, std::int64_t width,
+                                                                   std::int64_t out, std::int64_t k, float* z, std::int64_t stride) {
+  Vec upper[6], lower[6];
+#pragma GCC unroll 4
+  for (int j = 0; j < 4; ++j) {
+    if (column + j >= width) {
+      upper[j] = lower[j] = zero();
+    } else {
+      const std::int64_t offset = (column + j) * out + k;
+      output_gradient_pair<kPair>(upper[j], lower[j], [&](int i) { return rows.at(i, offset, out - k); });
+    }
+  }
+  output_gradient_1d(upper);
+  output_gradient_1d(lower);
+#pragma GCC unroll 6
+  for (int j = 0; j < 6; ++j) {
+    store(z + (upper_row(kPair) * 6 + j) * stride + k, upper[j]);
+    store(z + (lower_row(kPair) * 6 + j) * stride + k, lower[j]);
+  }
+}
+
 inline void transform_gradient(const Winograd& w, std::int64_t tile, const float* dy, float* z, std::int64_t stride) {
   const ConvShape& s = w.s;
   const Winograd::Place at = w.place(tile);
-  const std::int64_t base = ((at.sample * s.out_height + at.row) * s.out_width + at.column) * s.out;
+  const TileRows<4> rows(dy + at.sample * s.out_height * s.out_width * s.out, at.row, s.out_height, s.out_width * s.out);
   for (std::int64_t k = 0; k < s.out; k += kWidth) {
-    const auto pixel = [&](std::int64_t i, std::int64_t j) -> Vec {
-      if (at.row + i >= s.out_height || at.column + j >= s.out_width) return zero();
-      return load_up_to(dy + base + (i * s.out_width + j) * s.out + k, s.out - k);
-    };
-    Vec u[6][4];
-    for (int j = 0; j < 4; ++j) {
-      Vec column[6];
-      output_gradient_1d(column, pixel(0, j), pixel(1, j), pixel(2, j), pixel(3, j));
-      for (int i = 0; i < 6; ++i) u[i][j] = column[i];
-    }
-    for (int i = 0; i < 6; ++i) {
-      Vec row[6];
-      output_gradient_1d(row, u[i][0], u[i][1], u[i][2], u[i][3]);
-      for (int j = 0; j < 6; ++j) store(z + (i * 6 + j) * stride + k, row[j]);
-    }
+    transform_gradient_pair<Rows::outer>(rows, at.column, s.out_width, s.out, k, z, stride);
+    transform_gradient_pair<Rows::one>(rows, at.column, s.out_width, s.out, k, z, stride);
+    transform_gradient_pair<Rows::two>(rows, at.column, s.out_width, s.out, k, z, stride);
   }
 }
 
