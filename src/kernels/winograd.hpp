@@ -14,6 +14,12 @@
 namespace eddy::inline v0_1::EDDY_ISA {
 namespace {
 
+// At least so many floats, an odd number of cache lines: at even distances the places of a tile fall into few sets of the cache.
+constexpr std::int64_t odd_lines(std::int64_t floats) { return (ceil_div(floats, 16) | 1) * 16; }
+
+// Floats from one plane to the next.
+constexpr std::int64_t plane(std::int64_t count, std::int64_t row) { return odd_lines(count * row); }
+
 struct Winograd {
   ConvShape s;
   std::int64_t tiles_high, tiles_wide, tiles;
@@ -30,7 +36,8 @@ struct Winograd {
   std::int64_t group() const { return (s.in + s.out <= 160 ? 4 : 2) * kRows; }
   bool staged() const { return ceil_div(tiles, group()) < 6; }
   std::int64_t scratch(int slots) const {
-    return 36 * (in_pad + out_pad) * (staged() ? tiles : slots * group());
+    const std::int64_t count = staged() ? tiles : group();
+    return 36 * (plane(count, in_pad) + plane(count, out_pad)) * (staged() ? 1 : slots);
   }
   struct Place {
     std::int64_t sample, row, column;  // of the tile's first output
@@ -266,23 +273,23 @@ inline void transform_output(const Winograd& w, std::int64_t tile, const float* 
 inline void multiply_plane(const Winograd& w, std::int64_t p, std::int64_t count, std::int64_t column, std::int64_t columns,
                            const float* v, const float* u, float* m) {
   const float* panels = u + (p * w.out_pad + column) * w.s.in;
-  product(count, columns, {v + p * count * w.in_pad, w.s.in, w.in_pad}, {nullptr, 0, 0}, panels,
-          m + p * count * w.out_pad + column, w.out_pad, {});
+  product(count, columns, {v + p * plane(count, w.in_pad), w.s.in, w.in_pad}, {nullptr, 0, 0}, panels,
+          m + p * plane(count, w.out_pad) + column, w.out_pad, {});
 }
 
 void winograd_grouped(const Launch& launch, const Winograd& w, const float* x, const float* u, const float* bias,
                       const float* sample_bias, const float* residual, float* y, float* scratch) {
-  const std::int64_t group = w.group(), slot_floats = 36 * group * (w.in_pad + w.out_pad);
+  const std::int64_t group = w.group(), slot_floats = 36 * (plane(group, w.in_pad) + plane(group, w.out_pad));
   parallel(launch, ceil_div(w.tiles, group), [&](std::int64_t g, int slot) {
     const std::int64_t first = g * group, count = lower(group, w.tiles - first);
     float* v = scratch + slot * slot_floats;
-    float* m = v + 36 * count * w.in_pad;
+    float* m = v + 36 * plane(count, w.in_pad);
     for (std::int64_t t = 0; t < count; ++t) {
-      transform_input(w, first + t, x, v + t * w.in_pad, count * w.in_pad);
+      transform_input(w, first + t, x, v + t * w.in_pad, plane(count, w.in_pad));
     }
     for (std::int64_t p = 0; p < 36; ++p) multiply_plane(w, p, count, 0, w.out_pad, v, u, m);
     for (std::int64_t t = 0; t < count; ++t) {
-      transform_output(w, first + t, m + t * w.out_pad, count * w.out_pad, bias, sample_bias, residual, y);
+      transform_output(w, first + t, m + t * w.out_pad, plane(count, w.out_pad), bias, sample_bias, residual, y);
     }
   });
 }
@@ -291,13 +298,13 @@ void winograd_grouped(const Launch& launch, const Winograd& w, const float* x, c
 void winograd_staged(const Launch& launch, const Winograd& w, const float* x, const float* u, const float* bias,
                      const float* sample_bias, const float* residual, float* y, float* scratch) {
   float* v = scratch;
-  float* m = v + 36 * w.tiles * w.in_pad;
+  float* m = v + 36 * plane(w.tiles, w.in_pad);
   parallel(launch, w.tiles, [&](std::int64_t t, int) {
-    transform_input(w, t, x, v + t * w.in_pad, w.tiles * w.in_pad);
+    transform_input(w, t, x, v + t * w.in_pad, plane(w.tiles, w.in_pad));
   });
   parallel(launch, 36, [&](std::int64_t p, int) { multiply_plane(w, p, w.tiles, 0, w.out_pad, v, u, m); });
   parallel(launch, w.tiles, [&](std::int64_t t, int) {
-    transform_output(w, t, m + t * w.out_pad, w.tiles * w.out_pad, bias, sample_bias, residual, y);
+    transform_output(w, t, m + t * w.out_pad, plane(w.tiles, w.out_pad), bias, sample_bias, residual, y);
   });
 }
 
@@ -365,9 +372,13 @@ std::int64_t gradient_chunk(const Winograd& w) {
   return lower(w.tiles, fits < 64 ? 64 : fits > 256 ? 256 : fits);
 }
 
+// Floats from one tile to the next where columns are read down the tiles.
+constexpr std::int64_t gradient_row(std::int64_t pad) { return pad < 64 ? pad : odd_lines(pad); }
+
 std::int64_t winograd_backward_weight_scratch(const ConvShape& s, int) {
   const Winograd w(s);
-  return 36 * (gradient_chunk(w) * (w.in_pad + w.out_pad) + s.out * w.in_pad);
+  const std::int64_t chunk = gradient_chunk(w);
+  return 36 * (plane(chunk, gradient_row(w.in_pad)) + plane(chunk, gradient_row(w.out_pad)) + s.out * w.in_pad);
 }
 
 template <Rows kPair>
@@ -427,35 +438,35 @@ inline void untransform_weight(std::int64_t in, const float* du, std::int64_t st
 void winograd_backward_weight(const Launch& launch, const ConvShape& s, const float* x, const float* dy, float* dw,
                               float* scratch) {
   const Winograd w(s);
-  const std::int64_t chunk = gradient_chunk(w), plane = s.out * w.in_pad;
+  const std::int64_t chunk = gradient_chunk(w), weights = s.out * w.in_pad;
+  const std::int64_t v_row = gradient_row(w.in_pad), z_row = gradient_row(w.out_pad);
   float* v = scratch;
-  float* z = v + 36 * chunk * w.in_pad;
-  float* du = z + 36 * chunk * w.out_pad;
+  float* z = v + 36 * plane(chunk, v_row);
+  float* du = z + 36 * plane(chunk, z_row);
   constexpr std::int64_t kBlock = 4 * kRows;
   const std::int64_t blocks = ceil_div(s.out, kBlock);
   for (std::int64_t first = 0; first < w.tiles; first += chunk) {
-    const std::int64_t count = lower(chunk, w.tiles - first);
+    const std::int64_t count = lower(chunk, w.tiles - first), v_plane = plane(count, v_row), z_plane = plane(count, z_row);
     parallel(launch, ceil_div(count, 4), [&](std::int64_t four, int) {
       for (std::int64_t t = four * 4; t < lower(four * 4 + 4, count); ++t) {
         for (std::int64_t p = 0; p < 36 && w.in_pad > s.in; ++p) {  // the padding of a panel is multiplied too
-          for (std::int64_t c = s.in; c < w.in_pad; ++c) v[(p * count + t) * w.in_pad + c] = 0;
+          for (std::int64_t c = s.in; c < w.in_pad; ++c) v[p * v_plane + t * v_row + c] = 0;
         }
-        transform_input(w, first + t, x, v + t * w.in_pad, count * w.in_pad);
-        transform_gradient(w, first + t, dy, z + t * w.out_pad, count * w.out_pad);
+        transform_input(w, first + t, x, v + t * v_row, v_plane);
+        transform_gradient(w, first + t, dy, z + t * z_row, z_plane);
       }
     });
     parallel(launch, 36 * blocks, [&](std::int64_t tile, int) {
       const std::int64_t p = tile / blocks, o = tile % blocks * kBlock, m = lower(kBlock, s.out - o);
-      float* c = du + p * plane + o * w.in_pad;
+      float* c = du + p * weights + o * w.in_pad;
       if (first == 0) {
         for (std::int64_t i = 0; i < m * w.in_pad; ++i) c[i] = 0;
       }
-      product_transposed(m, w.in_pad, count, z + p * count * w.out_pad + o, w.out_pad, v + p * count * w.in_pad, w.in_pad, c,
-                         w.in_pad, nullptr);
+      product_transposed(m, w.in_pad, count, z + p * z_plane + o, z_row, v + p * v_plane, v_row, c, w.in_pad, nullptr);
     });
   }
   parallel(launch, s.out, [&](std::int64_t o, int) {
-    untransform_weight(s.in, du + o * w.in_pad, plane, dw + o * s.in * 9);
+    untransform_weight(s.in, du + o * w.in_pad, weights, dw + o * s.in * 9);
   });
 }
 
