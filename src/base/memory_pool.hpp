@@ -10,6 +10,8 @@
 
 namespace eddy::inline v0_1 {
 
+// Blocks are cut out of large regions, the tightest hole first, and holes grow together again when blocks come back: what
+// a step needs at its worst is close to what is held. A region's pages are the system's until a block first lies on them.
 class MemoryPool {
  public:
   explicit MemoryPool(std::size_t limit) noexcept : limit_(limit) {}
@@ -23,16 +25,29 @@ class MemoryPool {
   void free(void* block, std::size_t bytes) noexcept;
 
   MemoryUse use() const;
+  // Gives back to the system regions without a block, and what lies behind the last block of the others.
   void release_unused() noexcept;
 
-  // What a request is rounded up to: eight sizes to each power of two.
+  // What a request is rounded up to.
   static std::size_t rounded(std::size_t bytes) noexcept;
 
  private:
-  bool release_some(std::size_t needed) noexcept;
+  struct Region {
+    std::byte* begin;
+    std::size_t size;
+    bool small;                                // its blocks are short ones, which would break up the large holes
+    std::size_t in_use = 0;                    // bytes of live blocks
+    std::size_t touched = 0;                   // bytes from the beginning on which blocks have lain
+    std::map<std::size_t, std::size_t> holes{};  // offset -> bytes, within `touched`; no two touch
+  };
+
+  std::byte* from_hole(std::size_t size, bool small);
+  std::byte* from_rest(std::size_t size, bool small);
+  void add_region(std::size_t size, bool small);
+  static std::size_t trim(Region& region) noexcept;
 
   mutable std::mutex mutex_;
-  std::map<std::size_t, std::vector<void*>> unused_;  // by rounded size
+  std::vector<Region> regions_;
   std::size_t limit_;
   std::size_t in_use_ = 0, held_ = 0, peak_ = 0;
   std::uint64_t system_calls_ = 0;
