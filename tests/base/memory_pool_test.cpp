@@ -1,8 +1,8 @@
 #include "base/memory_pool.hpp"
 
 #include <cstring>
-#include <vector>
 #include <thread>
+#include <vector>
 
 #include "eddy/eddy.hpp"
 #include "support/catch.hpp"
