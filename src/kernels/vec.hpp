@@ -35,6 +35,8 @@ constexpr int kWidth = 4;
 constexpr int kRows = 6;
 #endif
 
+#define EDDY_INLINE inline __attribute__((always_inline))
+
 typedef float Vec __attribute__((vector_size(kWidth * 4)));
 typedef std::int32_t IntVec __attribute__((vector_size(kWidth * 4)));
 

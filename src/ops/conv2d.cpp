@@ -22,12 +22,14 @@ struct Attributes {
 
 std::size_t bytes(std::int64_t floats) { return static_cast<std::size_t>(floats) * sizeof(float); }
 
-Tensor packed_convolution(const Tensor& weight, const ConvShape& shape) {
+// Empty where the kernel reads the weights as they are.
+Tensor packed_convolution(const Tensor& weight, const Tensor& wide, const ConvShape& shape) {
   const Context& context = weight.context();
   const auto& kernels = context.kernels().conv2d;
+  const std::int64_t length = kernels.forward_packed(shape);
+  if (length == 0) return {};
   const auto pack = [&] {
-    const Tensor wide = widened(weight);
-    Tensor packed = make({kernels.forward_packed(shape)}, context);
+    Tensor packed = make({length}, context);
     kernels.pack_forward(launch_of(context), shape, data(wide), write(packed));
     return packed;
   };
@@ -58,9 +60,10 @@ Tensor forward(Call& call) {
     return y;
   }
   const auto& kernels = context.kernels().conv2d;
-  const Tensor packed = packed_convolution(call.input(kWeight), s);
+  const Tensor weight = call.input(kWeight), wide = widened(weight);
+  const Tensor packed = packed_convolution(weight, wide, s);
   const PoolBlock scratch(context, bytes(kernels.forward_scratch(s, context.slots())));
-  kernels.forward(launch_of(context), s, data(call.input(kX)), data(packed), data(call.input(kBias)),
+  kernels.forward(launch_of(context), s, data(call.input(kX)), data(wide), data(packed), data(call.input(kBias)),
                   data(call.input(kSampleBias)), data(call.input(kResidual)), write(y), scratch.floats());
   return y;
 }
@@ -69,11 +72,13 @@ Tensor data_gradient(const Tensor& weight, const ConvShape& s, const Tensor& g) 
   const Context& context = g.context();
   const auto& kernels = context.kernels().conv2d;
   const Tensor wide = widened(weight);
-  const PoolBlock packed(context, bytes(kernels.backward_data_packed(s)));
-  kernels.pack_backward_data(launch_of(context), s, data(wide), packed.floats());
+  const std::int64_t length = kernels.backward_data_packed(s);
+  const PoolBlock packed(context, bytes(length));
+  if (length > 0) kernels.pack_backward_data(launch_of(context), s, data(wide), packed.floats());
   const PoolBlock scratch(context, bytes(kernels.backward_data_scratch(s, context.slots())));
   Tensor dx = make({s.n, s.height, s.width, s.in}, context);
-  kernels.backward_data(launch_of(context), s, data(g), packed.floats(), write(dx), scratch.floats());
+  kernels.backward_data(launch_of(context), s, data(g), data(wide), packed.floats(), write(dx),
+                        scratch.floats());
   return dx;
 }
 
