@@ -34,15 +34,15 @@ EDDY_INLINE void clear(Tile<M>& t) {
   for (int i = 0; i < M; ++i) t.left[i] = t.right[i] = zero();
 }
 template <bool kWhole>
-EDDY_INLINE Vec load_left(const float* p, std::int64_t n) {
+EDDY_INLINE Vec load_left(const Real* p, std::int64_t n) {
   return kWhole ? load(p) : load_up_to(p, n);
 }
 template <bool kWhole>
-EDDY_INLINE Vec load_right(const float* p, std::int64_t n) {
+EDDY_INLINE Vec load_right(const Real* p, std::int64_t n) {
   return kWhole ? load(p + kWidth) : n > kWidth ? load_up_to(p + kWidth, n - kWidth) : zero();
 }
 template <bool kWhole, int M>
-EDDY_INLINE void read(Tile<M>& t, const float* c, std::int64_t ldc, std::int64_t n) {
+EDDY_INLINE void read(Tile<M>& t, const Real* c, std::int64_t ldc, std::int64_t n) {
 #pragma GCC unroll 16
   for (int i = 0; i < M; ++i) {
     t.left[i] = load_left<kWhole>(c + i * ldc, n);
@@ -50,7 +50,7 @@ EDDY_INLINE void read(Tile<M>& t, const float* c, std::int64_t ldc, std::int64_t
   }
 }
 template <bool kWhole, int M>
-EDDY_INLINE void write(const Tile<M>& t, float* c, std::int64_t ldc, std::int64_t n) {
+EDDY_INLINE void write(const Tile<M>& t, Real* c, std::int64_t ldc, std::int64_t n) {
 #pragma GCC unroll 16
   for (int i = 0; i < M; ++i) {
     if (kWhole) {
@@ -64,7 +64,7 @@ EDDY_INLINE void write(const Tile<M>& t, float* c, std::int64_t ldc, std::int64_
 }
 // The same row to all.
 template <bool kWhole, int M>
-EDDY_INLINE void add_row(Tile<M>& t, const float* row, std::int64_t n) {
+EDDY_INLINE void add_row(Tile<M>& t, const Real* row, std::int64_t n) {
   const Vec l = load_left<kWhole>(row, n), r = load_right<kWhole>(row, n);
 #pragma GCC unroll 16
   for (int i = 0; i < M; ++i) {
@@ -73,7 +73,7 @@ EDDY_INLINE void add_row(Tile<M>& t, const float* row, std::int64_t n) {
   }
 }
 template <bool kWhole, int M>
-EDDY_INLINE void add_rows(Tile<M>& t, const float* rows, std::int64_t ld, std::int64_t n) {
+EDDY_INLINE void add_rows(Tile<M>& t, const Real* rows, std::int64_t ld, std::int64_t n) {
 #pragma GCC unroll 16
   for (int i = 0; i < M; ++i) {
     t.left[i] += load_left<kWhole>(rows + i * ld, n);
@@ -84,15 +84,15 @@ EDDY_INLINE void add_rows(Tile<M>& t, const float* rows, std::int64_t ld, std::i
 // What is called into the cache meanwhile: the next panel of weights, or the next rows.
 enum class Next { panel, rows };
 
-// What the next tiles will read: a stretch of it, a float of every `step`, is called into the cache on the way.
+// What the next tiles will read: a stretch of it, a Real of every `step`, is called into the cache on the way.
 struct Ahead {
-  const float* data;
+  const Real* data;
   std::int64_t step;
 };
 
 // t += A B: A has M rows of k floats at distance lda, B is k rows of kPanel floats.
 template <int M>
-EDDY_INLINE void multiply(Tile<M>& t, std::int64_t k, const float* a, std::int64_t lda, const float* b, Ahead ahead) {
+EDDY_INLINE void multiply(Tile<M>& t, std::int64_t k, const Real* a, std::int64_t lda, const Real* b, Ahead ahead) {
   for (std::int64_t p = 0; p < k; ++p) {
     __builtin_prefetch(ahead.data, 0, 2);
     ahead.data += ahead.step;
@@ -109,20 +109,20 @@ EDDY_INLINE void multiply(Tile<M>& t, std::int64_t k, const float* a, std::int64
 
 // What is added to a product before it is stored. All may be null.
 struct Epilogue {
-  const float* bias = nullptr;         // (columns)
-  const float* sample_bias = nullptr;  // (columns)
-  const float* residual = nullptr;     // like the result
+  const Real* bias = nullptr;         // (columns)
+  const Real* sample_bias = nullptr;  // (columns)
+  const Real* residual = nullptr;     // like the result
 };
 
 // One factor of rows: k floats each, at distance ld.
 struct RowsOf {
-  const float* data;
+  const Real* data;
   std::int64_t k, ld;
 };
 
 // M rows of one panel of C (n columns of it) over a stretch of the inner index: from zero, or on from what C holds.
 template <int M, bool kWhole>
-inline void product_tile(std::int64_t k, const float* a, std::int64_t lda, const float* b, float* c, std::int64_t ldc,
+inline void product_tile(std::int64_t k, const Real* a, std::int64_t lda, const Real* b, Real* c, std::int64_t ldc,
                          std::int64_t n, bool first, bool last, const Epilogue& epilogue, Ahead ahead) {
   Tile<M> t;
   first ? clear(t) : read<kWhole>(t, c, ldc, n);
@@ -137,12 +137,12 @@ inline void product_tile(std::int64_t k, const float* a, std::int64_t lda, const
 
 // C (m x n) = [A0 A1] B + epilogue, or C += with `onto`: the chains go on from what C holds. B is packed in panels of kPanel
 // columns, each (k0 + k1) x kPanel.
-inline void product(std::int64_t m, std::int64_t n, RowsOf a0, RowsOf a1, const float* packed, float* c,
+inline void product(std::int64_t m, std::int64_t n, RowsOf a0, RowsOf a1, const Real* packed, Real* c,
                     std::int64_t ldc, const Epilogue& e, bool onto = false, Next next = Next::panel) {
   const std::int64_t k_all = a0.k + a1.k;
   const RowsOf factors[] = {a0, a1};
   for (std::int64_t j = 0; j < n; j += kPanel) {
-    const float* panel = packed + j * k_all;
+    const Real* panel = packed + j * k_all;
     std::int64_t done = 0;
     for (const RowsOf& a : factors) {
       for (std::int64_t k0 = 0; k0 < a.k; k0 += kDepth) {
@@ -166,7 +166,7 @@ inline void product(std::int64_t m, std::int64_t n, RowsOf a0, RowsOf a1, const 
 
 // t += A^T B over `depth` rows: A has M columns, B kPanel.
 template <int M>
-EDDY_INLINE void multiply_transposed(Tile<M>& t, std::int64_t depth, const float* a, std::int64_t lda, const float* b,
+EDDY_INLINE void multiply_transposed(Tile<M>& t, std::int64_t depth, const Real* a, std::int64_t lda, const Real* b,
                                      std::int64_t ldb, Ahead ahead) {
   for (std::int64_t p = 0; p < depth; ++p) {
     __builtin_prefetch(ahead.data, 0, 2);
@@ -184,7 +184,7 @@ EDDY_INLINE void multiply_transposed(Tile<M>& t, std::int64_t depth, const float
 }
 
 template <int M, bool kWhole>
-inline void transposed_tile(std::int64_t depth, const float* a, std::int64_t lda, const float* b, std::int64_t ldb, float* c,
+inline void transposed_tile(std::int64_t depth, const Real* a, std::int64_t lda, const Real* b, std::int64_t ldb, Real* c,
                             std::int64_t ldc, std::int64_t n, bool onto, Ahead ahead) {
   Tile<M> t;
   clear(t);
@@ -196,14 +196,14 @@ inline void transposed_tile(std::int64_t depth, const float* a, std::int64_t lda
 // C (m x n) = A^T B, or C += with `onto`; A (depth x m), B (depth x n): the sum over rows that gradients of weights are.
 // Pieces of kGradDepth rows are summed from zero, then added to C. `tail` is scratch of kGradDepth x kPanel floats, for
 // an n that is no multiple of kPanel.
-inline void product_transposed(std::int64_t m, std::int64_t n, std::int64_t depth, const float* a, std::int64_t lda,
-                               const float* b, std::int64_t ldb, float* c, std::int64_t ldc, float* tail,
-                               bool onto = true, const float* next = nullptr) {
+inline void product_transposed(std::int64_t m, std::int64_t n, std::int64_t depth, const Real* a, std::int64_t lda,
+                               const Real* b, std::int64_t ldb, Real* c, std::int64_t ldc, Real* tail,
+                               bool onto = true, const Real* next = nullptr) {
   for (std::int64_t d0 = 0; d0 < depth; d0 += kGradDepth) {
     const std::int64_t d = lower(kGradDepth, depth - d0);
     for (std::int64_t j = 0; j < n; j += kPanel) {
       const std::int64_t nj = lower(kPanel, n - j);
-      const float* bj = b + d0 * ldb + j;
+      const Real* bj = b + d0 * ldb + j;
       std::int64_t ldj = ldb;
       if (nj < kPanel) {
         for (std::int64_t p = 0; p < d; ++p) {
@@ -212,7 +212,7 @@ inline void product_transposed(std::int64_t m, std::int64_t n, std::int64_t dept
         bj = tail;
         ldj = kPanel;
       }
-      const float* after = j + kPanel < n ? bj + kPanel : next ? next : bj;  // the next panel of B, a cache line a step
+      const Real* after = j + kPanel < n ? bj + kPanel : next ? next : bj;  // the next panel of B, a cache line a step
       for (std::int64_t i = 0; i < m; i += kRows) {
         const Ahead ahead{after + i / kRows % ceil_div(kPanel, 16) * 16, ldj};
         with_rows<kRows>(static_cast<int>(lower(kRows, m - i)), [&]<int M>() {
@@ -229,20 +229,20 @@ inline std::int64_t packed_floats(std::int64_t k, std::int64_t n) { return round
 
 // B (k x n) -> panels; element (p, q) is read by at(p, q). Tiles are panels.
 template <class At>
-inline void pack_panels(const Launch& launch, std::int64_t k, std::int64_t n, float* out, At at) {
+inline void pack_panels(const Launch& launch, std::int64_t k, std::int64_t n, Real* out, At at) {
   parallel(launch, ceil_div(n, kPanel), [&](std::int64_t panel, int) {
-    float* o = out + panel * kPanel * k;
+    Real* o = out + panel * kPanel * k;
     for (std::int64_t p = 0; p < k; ++p) {
       for (int q = 0; q < kPanel; ++q) {
         const std::int64_t column = panel * kPanel + q;
-        *o++ = column < n ? at(p, column) : 0.0f;
+        *o++ = column < n ? at(p, column) : Real{0};
       }
     }
   });
 }
 
 // Sums of `rows` rows of n floats in an order that only `rows` fixes: pieces of 64 rows, pieces added in order.
-inline void sum_rows(std::int64_t rows, std::int64_t n, const float* x, std::int64_t ld, float* out) {
+inline void sum_rows(std::int64_t rows, std::int64_t n, const Real* x, std::int64_t ld, Real* out) {
   for (std::int64_t j = 0; j < n; j += kWidth) {
     Vec total = zero();
     for (std::int64_t r0 = 0; r0 < rows; r0 += 64) {

@@ -9,6 +9,26 @@
 namespace eddy::inline v0_1::EDDY_ISA {
 namespace {
 
+#if defined(EDDY_DOUBLE)
+
+// The tests' double takes them from the C library.
+template <class F>
+inline Vec lanes(Vec x, F f) {
+  for (int i = 0; i < kWidth; ++i) x[i] = f(x[i]);
+  return x;
+}
+inline Vec exp(Vec x) {
+  return lanes(x, [](double v) { return __builtin_exp(v); });
+}
+inline Vec tanh(Vec x) {
+  return lanes(x, [](double v) { return __builtin_tanh(v); });
+}
+inline Vec erf(Vec x) {
+  return lanes(x, [](double v) { return __builtin_erf(v); });
+}
+
+#else
+
 inline Vec exp(Vec x) {
   x = min(max(x, fill(-87.3f)), fill(88.3f));
   const Vec shift = fill(12582912.0f);  // 1.5 * 2^23: adding it rounds to the nearest integer
@@ -28,8 +48,6 @@ inline Vec exp(Vec x) {
 
 inline Vec magnitude(Vec x) { return x < zero() ? -x : x; }
 inline Vec with_sign_of(Vec value, Vec sign) { return sign < zero() ? -value : value; }
-
-inline Vec sigmoid(Vec x) { return fill(1) / (fill(1) + exp(-x)); }
 
 inline Vec tanh(Vec x) {
   const Vec a = magnitude(x), z = x * x;
@@ -75,6 +93,10 @@ inline Vec erf(Vec x) {
   const Vec far = with_sign_of(fill(1) - complement, x);
   return a < fill(1) ? near : far;
 }
+
+#endif
+
+inline Vec sigmoid(Vec x) { return fill(1) / (fill(1) + exp(-x)); }
 
 // silu and its derivative s (1 + x (1 - s)).
 inline Vec silu(Vec x) { return x * sigmoid(x); }

@@ -4,10 +4,10 @@
 // One set's sub-tables are strong symbols of its objects; this file alone is compiled without special flags.
 #define EDDY_TABLE(isa)                                                                          \
   namespace isa {                                                                                \
-  extern const ActivationKernels activation_kernels;                                             \
-  extern const AttentionKernels attention_kernels;                                               \
+  extern const ActivationKernels<float> activation_kernels;                                      \
+  extern const AttentionKernels<float> attention_kernels;                                        \
   extern const ConvKernels conv_kernels;                                                         \
-  extern const GroupNormKernels group_norm_kernels;                                              \
+  extern const GroupNormKernels<float> group_norm_kernels;                                       \
   extern const LinearKernels linear_kernels;                                                     \
   extern const OptimizerKernels optimizer_kernels;                                               \
   const KernelTable& table() noexcept {                                                          \

@@ -12,10 +12,10 @@
 namespace eddy::inline v0_1 {
 
 struct KernelTable {
-  ActivationKernels activation;
-  AttentionKernels attention;
+  ActivationKernels<float> activation;
+  AttentionKernels<float> attention;
   ConvKernels conv2d;
-  GroupNormKernels group_norm;
+  GroupNormKernels<float> group_norm;
   LinearKernels linear;
   OptimizerKernels optimizer;
 };
