@@ -9,10 +9,12 @@
   extern const ConvKernels conv_kernels;                                                         \
   extern const GroupNormKernels<float> group_norm_kernels;                                       \
   extern const LinearKernels linear_kernels;                                                     \
+  extern const MseKernels<float> mse_kernels;                                                    \
   extern const OptimizerKernels optimizer_kernels;                                               \
   const KernelTable& table() noexcept {                                                          \
     static const KernelTable all{activation_kernels, attention_kernels, conv_kernels,            \
-                                 group_norm_kernels, linear_kernels,    optimizer_kernels};      \
+                                 group_norm_kernels, linear_kernels,    mse_kernels,             \
+                                 optimizer_kernels};                                             \
     return all;                                                                                  \
   }                                                                                              \
   }

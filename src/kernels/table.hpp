@@ -7,6 +7,7 @@
 #include "kernels/conv2d.hpp"
 #include "kernels/group_norm.hpp"
 #include "kernels/linear.hpp"
+#include "kernels/mse.hpp"
 #include "kernels/optimizer.hpp"
 
 namespace eddy::inline v0_1 {
@@ -17,6 +18,7 @@ struct KernelTable {
   ConvKernels conv2d;
   GroupNormKernels<float> group_norm;
   LinearKernels linear;
+  MseKernels<float> mse;
   OptimizerKernels optimizer;
 };
 
