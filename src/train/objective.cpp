@@ -1,15 +1,14 @@
-// Noise, sample and velocity targets, and how levels weigh.
+// Noise, sample and velocity targets, weighed by level (min_snr.hpp) or joined by a bound (variational_bound.cpp).
 //
 //   x = alpha x0 + sigma eps,   v = alpha eps - sigma x0                                     [Salimans2022, D]
-//   min-SNR, s = alpha^2 / sigma^2:  eps min(s, gamma) / s,  x0 min(s, gamma),  v min(s, gamma) / (s + 1)   [Hang2023, 3.4]
 #include <algorithm>
-#include <cmath>
 
 #include "eddy/denoiser.hpp"
 #include "eddy/error.hpp"
 #include "eddy/ops.hpp"
 #include "eddy/random.hpp"
 #include "eddy/train.hpp"
+#include "train/min_snr.hpp"
 
 namespace eddy::inline v0_1 {
 
@@ -24,13 +23,6 @@ std::vector<int> stratified_timesteps(int train_steps, std::int64_t n, const Dra
 }
 
 namespace {
-
-double min_snr_weight(PredictionType prediction, double snr, double gamma) {
-  if (snr == 0) return 1;
-  const double least = std::min(snr, gamma);
-  if (prediction == PredictionType::epsilon) return least / snr;
-  return prediction == PredictionType::sample ? least : least / (snr + 1);
-}
 
 Tensor noise_of(const Batch& batch, const Draw& draw) {
   if (batch.eps.defined()) return batch.eps;
