@@ -31,7 +31,7 @@ inline Vec value(Vec x) {
   if constexpr (K == ActivationKind::tanh) return tanh(x);
   if constexpr (K == ActivationKind::sigmoid) return sigmoid(x);
   if constexpr (K == ActivationKind::mish) return x * mish_gate(x);
-  if constexpr (K == ActivationKind::exp) return exp(x);
+  if constexpr (K == ActivationKind::exp) return exp_to_the_ends(x);
   return x;
 }
 
@@ -65,7 +65,7 @@ inline Vec slope(Vec x) {
     const Vec t = mish_gate(x);
     return fma(x * sigmoid(x), one - t * t, t);
   }
-  if constexpr (K == ActivationKind::exp) return exp(x);
+  if constexpr (K == ActivationKind::exp) return exp_to_the_ends(x);
   return one;
 }
 

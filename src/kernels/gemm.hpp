@@ -84,7 +84,7 @@ EDDY_INLINE void add_rows(Tile<M>& t, const Real* rows, std::int64_t ld, std::in
 // What is called into the cache meanwhile: the next panel of weights, or the next rows.
 enum class Next { panel, rows };
 
-// What the next tiles will read: a stretch of it, a Real of every `step`, is called into the cache on the way.
+// What the next tiles will read: a stretch of it, an element of every `step`, is called into the cache on the way.
 struct Ahead {
   const Real* data;
   std::int64_t step;

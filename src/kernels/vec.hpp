@@ -86,8 +86,9 @@ inline Vec fma(Vec a, Vec b, Vec c) {
   return a * b + c;
 #endif
 }
-inline Vec max(Vec a, Vec b) { return a > b ? a : b; }
-inline Vec min(Vec a, Vec b) { return a < b ? a : b; }
+// The larger or smaller of x and a bound; a NaN of x stays.
+inline Vec max(Vec x, Vec bound) { return bound > x ? bound : x; }
+inline Vec min(Vec x, Vec bound) { return bound < x ? bound : x; }
 
 inline Real fma(Real a, Real b, Real c) {
 #if (defined(__FMA__) || defined(__aarch64__)) && !defined(EDDY_DOUBLE)
