@@ -93,7 +93,7 @@ void vjp_pointwise(Call& call, const Attributes& a, const Tensor& g, std::span<T
     rows_times_weight(g, rows, call.input(kWeight), a.shape.in, a.in2, result[kX2]);
   }
   if (call.wants(kWeight)) {
-    result[kWeight] = make(call.input_shape(kWeight), g.context());
+    result[kWeight] = call.gradient_memory(kWeight);
     weight_gradient(call.input(kX), a.shape.in, g, rows, result[kWeight], 0);
     if (a.in2 > 0) weight_gradient(call.input(kX2), a.in2, g, rows, result[kWeight], a.shape.in);
   }
@@ -110,7 +110,7 @@ void vjp(Call& call, const Tensor& g, std::span<Tensor> result) {
       const Context& context = g.context();
       const auto& kernels = context.kernels().conv2d;
       const PoolBlock scratch(context, bytes(kernels.backward_weight_scratch(s, context.slots())));
-      result[kWeight] = make(call.input_shape(kWeight), context);
+      result[kWeight] = call.gradient_memory(kWeight);
       kernels.backward_weight(launch_of(context), s, data(call.input(kX)), data(g), write(result[kWeight]),
                               scratch.floats());
     }
