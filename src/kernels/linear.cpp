@@ -44,7 +44,7 @@ std::int64_t backward_weight_scratch(int slots) { return slots * kGradDepth * kP
 
 void backward_weight(const Launch& launch, std::int64_t rows, std::int64_t in, std::int64_t out, const float* x,
                      const float* dy, float* dw, std::int64_t ld, float* scratch) {
-  constexpr std::int64_t kBlockOut = 4 * kRows, kBlockIn = 4 * kPanel;
+  constexpr std::int64_t kBlockOut = 8 * kRows, kBlockIn = 4 * kPanel;
   const std::int64_t tiles_in = ceil_div(in, kBlockIn);
   parallel(launch, ceil_div(out, kBlockOut) * tiles_in, [&](std::int64_t tile, int slot) {
     const std::int64_t o = tile / tiles_in * kBlockOut, i = tile % tiles_in * kBlockIn;
