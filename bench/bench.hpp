@@ -49,9 +49,13 @@ struct Options {
 
 // GFLOP/s of the context's threads in independent multiply-adds, fused where the instruction set has them.
 double peak_gflops(const Context& context);
+// The same over about half a second, shared out in small tiles, in one go.
+double sustained_gflops(const Context& context);
 
 void print(const Json& line);
 void run_kernels(const Options& options, const Context& context);
 void run_model(const Options& options, const Context& context);
+void run_threads(const Options& options, const Context& context);
+void run_idle(const Options& options, const Context& context);
 
 }  // namespace eddy::bench
