@@ -1,4 +1,5 @@
 #include "pipeline/run_config.hpp"
+#include "pipeline/unet_config.hpp"
 #include "support/catch.hpp"
 
 using namespace eddy;
@@ -34,4 +35,12 @@ TEST_CASE("run: only a noise prediction limits x0 while it samples") {
   CHECK(clips({{"scheduler", {{"prediction_type", "epsilon"}}}}));
   CHECK(clips({{"train", {{"loss", "hybrid"}}}}));
   CHECK(clips({{"scheduler", {{"clip_sample", true}}}}));
+}
+
+TEST_CASE("run: the benchmark's quickstart is the model that Fashion-MNIST gets without a wish") {
+  const std::string path = EDDY_GOLDEN_DIR "/../../bench/quickstart.json";
+  const auto model = [](const Json& config) { return unet_config_to_json(unet_config_from_json(config.at("unet"), "config")); };
+  const Json config = complete_run_config(Json::object(), {28, 28, 1}, std::vector<std::string>(10, "a class"));
+  CHECK(model(read_json(path)) == model(config));
+  CHECK(read_json(path).at("train").at("batch_size") == config.at("train").at("batch_size"));
 }
