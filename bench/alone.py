@@ -23,7 +23,7 @@ def threads(a):
     print(f"Threads, CIFAR-10 U-Net, training step of batch 8, {line['isa']}: {line['step_one_s'] * 1e3:.0f} ms on one, "
           f"{line['step_all_s'] * 1e3:.0f} ms on {line['threads']}.\nGain {line['step_gain']:.2f}, of the multiply-add peak "
           f"{line['peak_gain']:.2f}; one over the other {line['share']:.2f} ({low:.2f} to {high:.2f}), bar 0.93: {met}. "
-          f" Losses are {'the same' if line['same_losses'] else '**not the same**'} to the bit.\n")
+          f"Losses are {'the same' if line['same_losses'] else '**not the same**'} to the bit.\n")
 
 
 def idle(a):
