@@ -15,6 +15,6 @@ nm -C "$archive" 2>/dev/null | awk '
     if (weak != "") { print "symbols: " member " lets out " weak; bad = 1 }
   }
   /^[^ ]+\.o:$/ { finish(); member = $1; tables = 0; weak = ""; next }
-  / [TDBR] eddy::v0_1::(baseline|avx2|avx512|neon)::/ { tables++ }
+  / [TDBR] eddy::v0_1::(baseline|avx2|avx512|avx512_bf16|amx_bf16|neon)::/ { tables++ }
   / [WVu] / && !/eddy_eigen_/ { weak = $0 }
   END { finish(); if (!bad) print "symbols: clean"; exit bad }'
