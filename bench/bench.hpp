@@ -44,7 +44,7 @@ struct Options {
   std::string what, config, folder;
   std::int64_t batch = 8;
   int iterations = 7, threads = 0;
-  bool checkpoint = false;
+  bool checkpoint = false, bf16 = false;
 };
 
 // GFLOP/s of the context's threads in independent multiply-adds, fused where the instruction set has them.

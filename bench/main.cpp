@@ -23,9 +23,11 @@ int main(int argc, char** argv) {
   app.add_option("--iterations", o.iterations, "timed ones, behind two others")->capture_default_str();
   app.add_option("--threads", o.threads, "0: all CPUs")->capture_default_str();
   app.add_flag("--checkpoint", o.checkpoint, "train: keep only the inputs of residual blocks and run them again in backward");
+  app.add_flag("--bf16", o.bf16, "factors of products rounded to bfloat16");
   CLI11_PARSE(app, argc, argv);
   try {
-    const eddy::Context context(eddy::ContextOptions{.threads = o.threads});
+    const eddy::Context context(eddy::ContextOptions{
+        .products = o.bf16 ? eddy::Products::bf16 : eddy::Products::f32, .threads = o.threads});
     eddy::Context::set_default(context);
     if (o.what == "peak") {
       eddy::bench::print({{"what", "peak"}, {"gflops", eddy::bench::peak_gflops(context)}, {"threads", context.slots()}});

@@ -23,6 +23,7 @@ Json line_of(const Options& o, const UNet& unet, const Context& context, const T
           {"batch", o.batch},
           {"threads", context.slots()},
           {"isa", name(context.isa())},
+          {"products", name(context.products())},
           {"first_s", t.first},
           {"least_s", t.least},
           {"median_s", t.median},

@@ -16,6 +16,7 @@ namespace {
 
 const Names<Weighting> kWeightings{{"mse", Weighting::mse}, {"min-snr", Weighting::min_snr}, {"hybrid", Weighting::hybrid}};
 const Names<RateSchedule> kRates{{"constant", RateSchedule::constant}, {"cosine", RateSchedule::cosine}};
+const Names<Products> kProducts{{"f32", Products::f32}, {"bf16", Products::bf16}};
 constexpr std::int64_t kMost = std::int64_t{1} << 40;
 
 Json object_of(const Json& json, const char* key, const std::string& source) {
@@ -41,6 +42,7 @@ void read_train(const Json& json, const std::string& source, RunConfig& c) {
   t.label_dropout = f.number("label_dropout", t.label_dropout);
   if (!(t.label_dropout >= 0 && t.label_dropout <= 1)) f.refuse("label_dropout", "in [0, 1]");
   c.loss = named(f, "loss", f.text("loss", "mse"), kWeightings);
+  c.products = named(f, "products", f.text("products", "f32"), kProducts);
   c.save_every = f.integer("save_every", c.save_every, 0, kMost);
   c.keep = f.integer("keep", c.keep, 1, kMost);
   c.sample_every = f.integer("sample_every", c.sample_every, 0, kMost);
@@ -135,6 +137,7 @@ Json run_config_to_json(const RunConfig& c) {
             {"flip", t.flip},
             {"label_dropout", t.label_dropout},
             {"loss", name_of(c.loss, kWeightings)},
+            {"products", name_of(c.products, kProducts)},
             {"save_every", c.save_every},
             {"keep", c.keep},
             {"sample_every", c.sample_every},
