@@ -9,9 +9,12 @@
 #include <condition_variable>
 #include <exception>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
+
+#include "eddy/error.hpp"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -34,18 +37,17 @@ void pause() noexcept {
 class ThreadPool final : public Threads {
  public:
   explicit ThreadPool(int slots) : slots_(slots) {
-    for (int slot = 1; slot < slots; ++slot) workers_.emplace_back([this, slot] { work(slot); });
+    try {
+      for (int slot = 1; slot < slots; ++slot) workers_.emplace_back([this, slot] { work(slot); });
+    } catch (const std::exception& failure) {  // of the system's limits, or of memory
+      const std::size_t started = workers_.size() + 1;
+      join();
+      throw Error("Context: only " + std::to_string(started) + " of " + std::to_string(slots) +
+                  " threads could be started (" + failure.what() + "); ask for fewer");
+    }
   }
 
-  ~ThreadPool() override {
-    {
-      const std::lock_guard lock(mutex_);
-      stop_ = true;
-      job_.fetch_add(1, std::memory_order_release);
-    }
-    wake_.notify_all();
-    for (std::thread& worker : workers_) worker.join();
-  }
+  ~ThreadPool() override { join(); }
 
   int slots() const noexcept override { return slots_; }
 
@@ -80,6 +82,16 @@ class ThreadPool final : public Threads {
     std::atomic<bool>& held;
     ~Release() { held.store(false, std::memory_order_release); }
   };
+
+  void join() {
+    {
+      const std::lock_guard lock(mutex_);
+      stop_ = true;
+      job_.fetch_add(1, std::memory_order_release);
+    }
+    wake_.notify_all();
+    for (std::thread& worker : workers_) worker.join();
+  }
 
   // Every tile runs, whatever others threw; the lowest failure counts.
   static void run_inline(std::int64_t n, Function function, void* argument) {

@@ -1,13 +1,19 @@
 #include "base/threads.hpp"
 
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <chrono>
+#include <cstdio>
 #include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "eddy/eddy.hpp"
+#include "support/allocations.hpp"
 #include "support/catch.hpp"
 
 using namespace eddy;
@@ -184,4 +190,45 @@ TEST_CASE("threads: a host's own threads do the work, with the bytes of ours", "
   options.pool = nullptr;
   CHECK(values(host) == values(Context(options)));
   CHECK(own->jobs > 0);
+}
+
+namespace {
+
+// Of a process whose address space ends soon: 0 when make_threads throws as it should.
+int threads_beyond_the_limit() {
+  std::int64_t pages = 0;
+  if (FILE* file = std::fopen("/proc/self/statm", "r")) {
+    if (std::fscanf(file, "%ld", &pages) != 1) pages = 0;
+    std::fclose(file);
+  }
+  rlimit limit{};
+  getrlimit(RLIMIT_AS, &limit);
+  const rlim_t wanted = static_cast<rlim_t>(pages * sysconf(_SC_PAGESIZE)) + (rlim_t{1} << 28);
+  limit.rlim_cur = wanted;
+  setrlimit(RLIMIT_AS, &limit);
+  getrlimit(RLIMIT_AS, &limit);
+  if (pages == 0 || limit.rlim_cur != wanted) return 77;  // an emulator, say
+  try {
+    make_threads(1000);
+  } catch (const Error& error) {
+    const std::string text = error.what();
+    return text.starts_with("Context: only ") && text.find(" of 1000 threads could be started") != text.npos ? 0 : 1;
+  }
+  return 2;
+}
+
+}  // namespace
+
+TEST_CASE("threads: one that the system does not start is an Error, and those before it end") {
+  if (!test::counts_allocations()) return;  // sanitizers need the address space themselves
+  const pid_t child = fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    alarm(60);  // ends a process that hangs
+    _exit(threads_beyond_the_limit());
+  }
+  int status = 0;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  REQUIRE(WIFEXITED(status));
+  CHECK((WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 77));
 }
