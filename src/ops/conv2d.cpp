@@ -129,8 +129,8 @@ constexpr Operation kConv2d{"conv2d", forward, vjp};
 void check_inputs(const Tensor& x, const Tensor& weight, const Conv2dOptions& o, const Tensor& x2) {
   require_f32(x, "conv2d", "x");
   require(x.rank() == 4, "conv2d", [&] { return "x must be (N, H, W, C), got " + shape_of(x); });
-  require(weight.defined() && weight.rank() == 4 && weight.dtype() != DType::i64, "conv2d",
-          [&] { return "weight must be (O, I, kh, kw) of floating point, got " + shape_of(weight); });
+  require(weight.defined() && weight.rank() == 4 && weight.dtype() != DType::i64 && weight.extent(0) > 0, "conv2d",
+          [&] { return "weight must be (O, I, kh, kw) of floating point, O at least 1, got " + shape_of(weight); });
   require(o.stride > 0 && o.pad_top >= 0 && o.pad_left >= 0 && o.pad_bottom >= 0 && o.pad_right >= 0, "conv2d",
           [] { return "the stride must be positive and the padding not negative"; });
   std::int64_t in = x.extent(3);

@@ -56,8 +56,8 @@ constexpr Operation kLinear{"linear", forward, vjp};
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& residual) {
   require_f32(x, "linear", "x");
-  require(weight.defined() && weight.rank() == 2 && weight.dtype() != DType::i64, "linear",
-          [&] { return "weight must be (O, I) of floating point, got " + shape_of(weight); });
+  require(weight.defined() && weight.rank() == 2 && weight.dtype() != DType::i64 && weight.extent(0) > 0, "linear",
+          [&] { return "weight must be (O, I) of floating point, O at least 1, got " + shape_of(weight); });
   require(x.rank() > 0 && x.extent(-1) == weight.extent(1) && weight.extent(1) > 0, "linear", [&] {
     return "x must end in I of weight " + to_string(weight.shape()) + ", got " + to_string(x.shape());
   });

@@ -29,6 +29,7 @@ double quantile(std::vector<float> values, double ratio) {
 
 Tensor thresholded(const Tensor& x0, const Clip& clip) {
   Tensor result = x0.clone();
+  if (x0.elements() == 0) return result;
   const auto row = static_cast<std::size_t>(x0.elements() / x0.extent(0));
   const std::span<float> values = result.mutable_values();
   for (std::size_t first = 0; first < values.size(); first += row) {

@@ -28,6 +28,9 @@ TEST_CASE("operations: arguments that do not fit are refused by name", "[ops]") 
   CHECK_THROWS_WITH(mse_per_sample(picture, zeros({2, 4, 4, 5})), Contains("mse_per_sample") && Contains("b must be"));
   CHECK_THROWS_WITH(linear(tokens, zeros({3, 9})), Contains("linear") && Contains("(3, 9)"));
   CHECK_THROWS_WITH(linear(tokens, zeros({3, 8}), zeros({4})), Contains("bias must be (3)"));
+  CHECK_THROWS_WITH(linear(tokens, zeros({0, 8})), Contains("linear") && Contains("(0, 8)"));
+  CHECK_THROWS_WITH(conv2d(picture, zeros({0, 6, 1, 1}), {}), Contains("conv2d") && Contains("(0, 6, 1, 1)"));
+  CHECK_THROWS_WITH(conv2d(picture, zeros({0, 6, 3, 3}), {}), Contains("conv2d") && Contains("(0, 6, 3, 3)"));
   CHECK_THROWS_WITH(conv2d(picture, zeros({8, 5, 3, 3}), {}), Contains("conv2d") && Contains("takes 5 channels"));
   CHECK_THROWS_WITH(conv2d(picture, zeros({8, 6, 5, 5}), {}), Contains("larger than the padded picture"));
   CHECK_THROWS_WITH(conv2d(picture, zeros({8, 6, 3, 3}), {}, {.stride = 0}), Contains("stride"));
