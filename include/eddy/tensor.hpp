@@ -81,7 +81,8 @@ class EDDY_API Tensor {
   // The one value of a tensor of one element.
   float item() const;
 
-  // Writable elements. Throw Error when other handles share the storage, as they would see the change.
+  // Writable elements. Throw Error when other handles share the storage, as they would see the change; a parameter's value
+  // may be written, its views may not, as the parameter's version would not tell.
   std::span<float> mutable_values();
   std::span<std::int64_t> mutable_integers();
   void* mutable_raw();

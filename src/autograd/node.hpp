@@ -25,12 +25,14 @@ struct LeafNode final : Node {
   };
 
   std::string name;  // of a parameter
+  bool is_parameter = false;
   std::atomic<bool> trainable{true};
   std::atomic<std::uint64_t> version{0};
   std::mutex mutex;              // guards `derived`
   std::vector<Derived> derived;  // at most one of a kind, all of the current version
 
   bool records() const noexcept override { return trainable.load(std::memory_order_relaxed); }
+  bool parameter() const noexcept override { return is_parameter; }
   void written() noexcept override;
 };
 

@@ -101,13 +101,14 @@ void ParameterTree::allocate(const Context& context) const {
   for (const Parameter& parameter : state_->parameters) total += aligned(parameter.shape().elements());
   auto arena = std::make_shared<Storage>(context, static_cast<std::size_t>(total) * sizeof(float));
   if (total > 0) std::memset(arena->data, 0, arena->bytes);
-  arena->parameter = true;
   std::int64_t offset = 0;
   for (const Parameter& parameter : state_->parameters) {
     Parameter::State& state = *parameter.state_;
     state.value = Tensor::Access::make(arena, offset, state.shape, DType::f32).variable();
-    leaf_of(state.value)->name = state.name;
-    leaf_of(state.value)->trainable = state.trainable;
+    LeafNode& leaf = *leaf_of(state.value);
+    leaf.name = state.name;
+    leaf.is_parameter = true;
+    leaf.trainable = state.trainable;
     offset += aligned(state.shape.elements());
   }
   state_->arena = std::move(arena);

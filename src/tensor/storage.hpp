@@ -13,7 +13,6 @@ struct Storage {
   void* data = nullptr;
   std::size_t bytes = 0;
   std::function<void()> deleter;  // empty: the block is the pool's
-  bool parameter = false;         // handles of a parameter may write while others share it
 
   Storage(const Context& context, std::size_t bytes);
   Storage(const Context& context, void* data, std::size_t bytes, std::function<void()> deleter);
@@ -26,7 +25,8 @@ struct Storage {
 struct Node {
   virtual ~Node();
   virtual bool records() const noexcept = 0;  // a derivative with respect to it, or through it, is recorded
-  virtual void written() noexcept = 0;        // elements were handed out for writing
+  virtual bool parameter() const noexcept { return false; }  // it is a parameter's leaf: written while others share it
+  virtual void written() noexcept = 0;                       // elements were handed out for writing
 };
 
 // The library's door into a tensor.

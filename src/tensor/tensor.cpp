@@ -120,7 +120,7 @@ float Tensor::item() const {
 
 void* Tensor::mutable_raw() {
   require_defined(*this, "Tensor::mutable_raw");
-  if (storage_.use_count() > 1 && !storage_->parameter) {
+  if (storage_.use_count() > 1 && !(node_ && node_->parameter())) {
     throw Error("Tensor: other handles share this storage and would see the write; clone() it first");
   }
   if (node_) node_->written();

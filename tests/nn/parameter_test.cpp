@@ -163,3 +163,21 @@ TEST_CASE("parameters: a frozen layer hands on the gradient of its input") {
   const Tensor x = Tensor::full({1, 2}, 1).variable();
   CHECK(list(gradients(sum(layer(x)), {x})[0]) == std::vector<float>{4, 6});
 }
+
+TEST_CASE("parameters: a value may be written while others share it; its views and what they make may not") {
+  const ParameterTree tree;
+  const Linear layer(tree, 2, 2, {.bias = false});
+  tree.allocate();
+  const Tensor x = Tensor::full({1, 2}, 1);
+  const NoGrad off;
+  CHECK(list(layer(x)) == std::vector<float>{0, 0});  // its packed form is kept from here on
+  const Tensor& value = layer.weight.value();
+  for (Tensor view : {value.detached(), value.rows(0, 1), value.viewed({4}), reshape(value, {4}), value.variable()}) {
+    CHECK_THROWS_WITH(view.mutable_values(), Catch::Contains("clone()"));
+  }
+  const std::uint64_t version = layer.weight.version();
+  Tensor handle = value;
+  handle.mutable_values()[0] = 100;
+  CHECK(layer.weight.version() > version);
+  CHECK(list(layer(x)) == std::vector<float>{100, 0});
+}
