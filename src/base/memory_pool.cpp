@@ -39,13 +39,28 @@ void* MemoryPool::allocate(std::size_t bytes) {
   const std::size_t size = rounded(bytes);
   const bool small = size <= kSmall;
   const std::lock_guard lock(mutex_);
+  std::byte* block = place(size, small);
+  if (block == nullptr) {  // again, without what nobody uses
+    release();
+    block = place(size, small);
+  }
+  if (block != nullptr) return block;
+  if (beyond_limit(size)) {
+    throw Error("memory: " + std::to_string(size) + " bytes more would pass the limit of " + std::to_string(limit_) + " (" +
+                std::to_string(in_use_) + " in use); use smaller batches or raise memory_limit");
+  }
+  throw Error("memory: the system has no " + std::to_string(size) + " bytes more (" + std::to_string(held_) +
+              " held); use smaller batches");
+}
+
+bool MemoryPool::beyond_limit(std::size_t more) const noexcept { return limit_ != 0 && held_ + more > limit_; }
+
+// Null when the limit or the system says no.
+std::byte* MemoryPool::place(std::size_t size, bool small) {
   std::byte* block = from_hole(size, small);
   if (block == nullptr) block = from_rest(size, small);
-  if (block == nullptr) {
-    add_region(size, small);
-    block = from_rest(size, small);
-  }
-  return block;
+  if (block != nullptr || beyond_limit(size) || !add_region(size, small)) return block;
+  return from_rest(size, small);
 }
 
 // Out of the tightest hole, of equal ones the first.
@@ -84,11 +99,8 @@ std::byte* MemoryPool::from_rest(std::size_t size, bool small) {
     std::size_t more = offset + size - region.touched;
     // Some room beyond: a later step that comes to lie a little otherwise finds it here.
     const std::size_t room = region.touched / 8 / kAlignment * kAlignment;
-    if (room > more && region.touched + room <= region.size && (limit_ == 0 || held_ + room <= limit_)) more = room;
-    if (limit_ != 0 && held_ + more > limit_) {
-      throw Error("memory: " + std::to_string(size) + " bytes more would pass the limit of " + std::to_string(limit_) +
-                  " (" + std::to_string(in_use_) + " in use); use smaller batches or raise memory_limit");
-    }
+    if (room > more && region.touched + room <= region.size && !beyond_limit(room)) more = room;
+    if (beyond_limit(more)) continue;
     if (hole_last) region.holes.erase(std::prev(region.holes.end()));
     region.touched += more;
     if (region.touched > offset + size) region.holes.emplace(offset + size, region.touched - offset - size);
@@ -102,7 +114,7 @@ std::byte* MemoryPool::from_rest(std::size_t size, bool small) {
   return nullptr;
 }
 
-void MemoryPool::add_region(std::size_t size, bool small) {
+bool MemoryPool::add_region(std::size_t size, bool small) {
   const std::size_t wanted = std::max(size, small ? kSmallRegion : std::clamp(held_, kLargeRegion, kLargestRegion));
   for (const std::size_t each : {wanted, size}) {
     void* begin = ::operator new(each, std::align_val_t{small ? kAlignment : (std::size_t{1} << 21)}, std::nothrow);
@@ -111,10 +123,9 @@ void MemoryPool::add_region(std::size_t size, bool small) {
     if (!small) madvise(begin, each, MADV_HUGEPAGE);
 #endif
     regions_.push_back({static_cast<std::byte*>(begin), each, small});
-    return;
+    return true;
   }
-  throw Error("memory: the system has no " + std::to_string(size) + " bytes more (" + std::to_string(held_) +
-              " held); use smaller batches");
+  return false;
 }
 
 void MemoryPool::free(void* block, std::size_t bytes) noexcept {
@@ -177,6 +188,10 @@ std::size_t MemoryPool::trim(Region& region) noexcept {
 
 void MemoryPool::release_unused() noexcept {
   const std::lock_guard lock(mutex_);
+  release();
+}
+
+void MemoryPool::release() noexcept {
   std::erase_if(regions_, [&](Region& region) {
     if (region.in_use > 0) {
       held_ -= trim(region);

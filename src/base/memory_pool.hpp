@@ -41,9 +41,12 @@ class MemoryPool {
     std::map<std::size_t, std::size_t> holes{};  // offset -> bytes, within `touched`; no two touch
   };
 
+  bool beyond_limit(std::size_t more) const noexcept;
+  std::byte* place(std::size_t size, bool small);
   std::byte* from_hole(std::size_t size, bool small);
   std::byte* from_rest(std::size_t size, bool small);
-  void add_region(std::size_t size, bool small);
+  bool add_region(std::size_t size, bool small);
+  void release() noexcept;
   static std::size_t trim(Region& region) noexcept;
 
   mutable std::mutex mutex_;

@@ -80,6 +80,24 @@ TEST_CASE("memory pool: the limit is an Error that says what was asked, and noth
   CHECK_THROWS_AS(pool.allocate(10001), Error);
 }
 
+TEST_CASE("memory pool: what nobody uses goes back before a request is refused") {
+  constexpr std::size_t mega = std::size_t{1} << 20;
+  MemoryPool pool(100 * mega);
+  pool.free(pool.allocate(60 * mega), 60 * mega);
+  void* const a = pool.allocate(70 * mega);
+  CHECK(pool.use().held == 70 * mega);
+  CHECK_THROWS_WITH(pool.allocate(40 * mega), Catch::Contains("limit of 104857600"));
+  void* const b = pool.allocate(30 * mega);
+  pool.free(a, 70 * mega);
+  void* const c = pool.allocate(1000);  // of another region
+  pool.free(b, 30 * mega);
+  void* const d = pool.allocate(99 * mega);
+  CHECK(pool.use().in_use == 99 * mega + 1024);
+  pool.free(c, 1000);
+  pool.free(d, 99 * mega);
+  CHECK(pool.use().in_use == 0);
+}
+
 TEST_CASE("memory pool: neighbours that came back serve one longer block, the tightest hole a shorter one") {
   MemoryPool pool(0);
   std::vector<std::byte*> blocks;
