@@ -62,7 +62,7 @@ class EDDY_API Tensor {
   static Tensor from(std::initializer_list<float> values, const Shape& shape, const Context& context = {});
   static Tensor from(std::span<const std::int64_t> values, const Shape& shape, const Context& context = {});
   static Tensor from(std::initializer_list<std::int64_t> values, const Shape& shape, const Context& context = {});
-  // Wraps foreign memory of shape.elements() elements; `deleter` runs when the last handle goes.
+  // Wraps foreign memory of shape.elements() elements; `deleter` runs when the last handle goes, or at once when this throws.
   static Tensor borrow(void* data, const Shape& shape, std::function<void()> deleter, DType dtype = DType::f32,
                        const Context& context = {});
 

@@ -57,10 +57,14 @@ bool MemoryPool::beyond_limit(std::size_t more) const noexcept { return limit_ !
 
 // Null when the limit or the system says no.
 std::byte* MemoryPool::place(std::size_t size, bool small) {
-  std::byte* block = from_hole(size, small);
-  if (block == nullptr) block = from_rest(size, small);
-  if (block != nullptr || beyond_limit(size) || !add_region(size, small)) return block;
-  return from_rest(size, small);
+  try {
+    std::byte* block = from_hole(size, small);
+    if (block == nullptr) block = from_rest(size, small);
+    if (block != nullptr || beyond_limit(size) || !add_region(size, small)) return block;
+    return from_rest(size, small);
+  } catch (const std::bad_alloc&) {  // of the lists
+    return nullptr;
+  }
 }
 
 // Out of the tightest hole, of equal ones the first.
@@ -101,9 +105,10 @@ std::byte* MemoryPool::from_rest(std::size_t size, bool small) {
     const std::size_t room = region.touched / 8 / kAlignment * kAlignment;
     if (room > more && region.touched + room <= region.size && !beyond_limit(room)) more = room;
     if (beyond_limit(more)) continue;
-    if (hole_last) region.holes.erase(std::prev(region.holes.end()));
+    const std::size_t rest = region.touched + more - offset - size;
+    if (rest > 0) region.holes.emplace(offset + size, rest);  // may throw: nothing has changed before
+    if (hole_last) region.holes.erase(offset);
     region.touched += more;
-    if (region.touched > offset + size) region.holes.emplace(offset + size, region.touched - offset - size);
     region.in_use += size;
     in_use_ += size;
     held_ += more;
@@ -116,6 +121,7 @@ std::byte* MemoryPool::from_rest(std::size_t size, bool small) {
 
 bool MemoryPool::add_region(std::size_t size, bool small) {
   const std::size_t wanted = std::max(size, small ? kSmallRegion : std::clamp(held_, kLargeRegion, kLargestRegion));
+  regions_.reserve(regions_.size() + 1);  // may throw: nothing has changed before
   for (const std::size_t each : {wanted, size}) {
     void* begin = ::operator new(each, std::align_val_t{small ? kAlignment : (std::size_t{1} << 21)}, std::nothrow);
     if (begin == nullptr) continue;

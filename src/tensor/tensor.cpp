@@ -86,13 +86,18 @@ Tensor Tensor::from(std::initializer_list<std::int64_t> values, const Shape& sha
 
 Tensor Tensor::borrow(void* data, const Shape& shape, std::function<void()> deleter, DType dtype,
                       const Context& context) {
-  const std::size_t bytes = bytes_of(shape, dtype);
-  if (data == nullptr && bytes > 0) throw Error("Tensor::borrow: the pointer is null");
-  if (reinterpret_cast<std::uintptr_t>(data) % size_of(dtype) != 0) {
-    throw Error("Tensor::borrow: the pointer must be aligned to its elements");
-  }
   if (!deleter) deleter = [] {};
-  return Access::make(std::make_shared<Storage>(context, data, bytes, std::move(deleter)), 0, shape, dtype);
+  try {
+    const std::size_t bytes = bytes_of(shape, dtype);
+    if (data == nullptr && bytes > 0) throw Error("Tensor::borrow: the pointer is null");
+    if (reinterpret_cast<std::uintptr_t>(data) % size_of(dtype) != 0) {
+      throw Error("Tensor::borrow: the pointer must be aligned to its elements");
+    }
+    return Access::make(std::make_shared<Storage>(context, data, bytes, deleter), 0, shape, dtype);
+  } catch (...) {
+    deleter();
+    throw;
+  }
 }
 
 const Context& Tensor::context() const {

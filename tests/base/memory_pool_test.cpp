@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "eddy/eddy.hpp"
+#include "support/allocations.hpp"
 #include "support/catch.hpp"
 
 using namespace eddy;
@@ -116,6 +117,26 @@ TEST_CASE("memory pool: neighbours that came back serve one longer block, the ti
   pool.free(blocks[0], 15360);
   pool.free(blocks[4], 1024);
   CHECK(pool.use().in_use == 0);
+  pool.release_unused();
+  CHECK(pool.use().held == 0);
+}
+
+TEST_CASE("memory pool: no memory for its own lists loses nothing") {
+  if (!test::counts_allocations()) return;
+  MemoryPool pool(0);
+  const auto at_the_second_try = [&](std::size_t bytes) {
+    const test::FailingAllocation failing(1);
+    void* const block = pool.allocate(bytes);
+    CHECK(failing.failed());
+    return block;
+  };
+  void* const a = at_the_second_try(40960);  // the list of regions
+  CHECK(pool.use().held == 40960);
+  void* const b = at_the_second_try(640);  // some room beyond becomes a hole
+  CHECK(b == static_cast<std::byte*>(a) + 40960);
+  CHECK(pool.use().in_use == 41600);
+  pool.free(a, 40960);
+  pool.free(b, 640);
   pool.release_unused();
   CHECK(pool.use().held == 0);
 }

@@ -6,7 +6,9 @@
 
 #include "eddy/error.hpp"
 #include "eddy/ops.hpp"
+#include "support/allocations.hpp"
 #include "support/catch.hpp"
+#include "tensor/storage.hpp"
 
 using namespace eddy;
 
@@ -93,6 +95,21 @@ TEST_CASE("tensor: borrowed memory is not copied, and its deleter runs once, aft
   Tensor mine = Tensor::borrow(memory.data(), {4}, {});
   mine.mutable_values()[0] = 5;
   CHECK(memory[0] == 5);
+}
+
+TEST_CASE("tensor: borrowed memory is given back when no tensor comes of it") {
+  float one = 0;
+  int deleted = 0;
+  const auto deleter = [&deleted] { ++deleted; };
+  CHECK_THROWS_AS(Tensor::borrow(nullptr, {4}, deleter), Error);
+  CHECK(deleted == 1);
+  if (!test::counts_allocations()) return;
+  {
+    const std::function<void()> given = deleter;
+    const test::FailingAllocation failing(sizeof(Storage));
+    CHECK_THROWS_AS(Tensor::borrow(&one, {1}, given), std::bad_alloc);
+  }
+  CHECK(deleted == 2);
 }
 
 TEST_CASE("tensor: borrowed memory that is null or crooked is refused, nothing may be null") {
