@@ -76,17 +76,19 @@ struct LoaderOptions {
 };
 
 // Batch k is a function of (seed, k): the samples run through a keyed shuffle of each epoch, across the ends of epochs.
+// Several host threads may ask one loader for batches when the data set allows it.
 class EDDY_API Loader {
  public:
   Loader(std::shared_ptr<const Dataset> data, const LoaderOptions& options);
   Batch batch(std::uint64_t k, const Context& context = {}) const;
 
  private:
-  std::int64_t index_of(std::uint64_t position) const;
+  struct Epoch;
+  struct Cache;
+  std::shared_ptr<const Epoch> epoch(std::uint64_t number) const;
   std::shared_ptr<const Dataset> data_;
   LoaderOptions options_;
-  mutable std::uint64_t epoch_ = ~std::uint64_t{0};
-  mutable std::vector<std::int64_t> order_;
+  std::shared_ptr<Cache> cache_;
 };
 
 }  // namespace eddy::inline v0_1

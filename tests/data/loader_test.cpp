@@ -1,8 +1,10 @@
 #include <algorithm>
 #include <set>
 #include <stdexcept>
+#include <thread>
 
 #include "eddy/eddy.hpp"
+#include "support/allocations.hpp"
 #include "support/catch.hpp"
 
 using namespace eddy;
@@ -68,6 +70,37 @@ TEST_CASE("loader: a batch is a function of (seed, number), in any order of aski
   for (const std::uint64_t k : {11u, 0u, 5u, 2u, 2u, 9u}) {
     CHECK(std::ranges::equal(jumping.batch(k).x.values(), batches[k].values()));
   }
+}
+
+TEST_CASE("loader: an order that could not be made leaves nothing behind") {
+  if (!test::counts_allocations()) return;
+  const auto data = std::make_shared<Counting>(1000);
+  const Loader loader(data, {.batch_size = 500, .seed = 5}), other(data, {.batch_size = 500, .seed = 5});
+  loader.batch(0);
+  {
+    const test::FailingAllocation failing(8000);  // the order of 1000 samples
+    CHECK_THROWS_AS(loader.batch(2), std::bad_alloc);
+  }
+  CHECK(std::ranges::equal(loader.batch(2).x.values(), other.batch(2).x.values()));
+}
+
+TEST_CASE("loader: several threads ask one loader at once", "[threads]") {
+  const auto data = std::make_shared<Counting>(100);
+  const Loader loader(data, {.batch_size = 25, .seed = 5});
+  std::vector<Tensor> expected;
+  for (std::uint64_t k = 0; k < 40; ++k) expected.push_back(Loader(data, {.batch_size = 25, .seed = 5}).batch(k).x);
+  std::vector<int> wrong(4);
+  std::vector<std::thread> threads;
+  for (std::size_t id = 0; id < wrong.size(); ++id) {
+    threads.emplace_back([&, id] {
+      for (std::uint64_t i = 0; i < 400; ++i) {
+        const std::uint64_t k = (i * 7 + id * 13) % 40;
+        if (!std::ranges::equal(loader.batch(k).x.values(), expected[k].values())) ++wrong[id];
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(wrong == std::vector<int>(4));
 }
 
 TEST_CASE("loader: makes batches of the samples' shape in the asked-for Context; without labels none") {
