@@ -135,7 +135,7 @@ struct UNet::State {
   std::vector<UpLevel> up;
   GroupNorm norm_out;
 
-  explicit State(const UNetConfig& c, Initialisation style);
+  State(const UNetConfig& c, Initialisation style, const Context& context);
   Tensor sinusoids(const Tensor& t) const;
   Tensor time(const Tensor& t, const Condition& condition, std::int64_t n) const;
   Tensor with_classes(const Tensor& time, const Tensor& labels, std::int64_t n) const;
@@ -147,7 +147,7 @@ struct UNet::State {
 };
 
 // SiLU is the activation of both embeddings and of the last norm, whatever act_fn says, as in diffusers.
-UNet::State::State(const UNetConfig& c, Initialisation style) : config(c), tree(style) {
+UNet::State::State(const UNetConfig& c, Initialisation style, const Context& own) : config(c), tree(style), context(own) {
   const std::int64_t first = c.block_out_channels[0];
   const std::int64_t time_channels = c.time_embedding_dim.value_or(4 * first);
   const BlockOptions options = block_options(c, time_channels);
@@ -260,8 +260,7 @@ Tensor UNet::State::forward(const Tensor& x, const Tensor& time) const {
 
 UNet::UNet(const UNetConfig& config, const ModelOptions& options) {
   check(config);
-  state_ = std::make_shared<State>(config, options.initialisation);
-  state_->context = options.context;
+  state_ = std::make_shared<State>(config, options.initialisation, options.context);
   state_->tree.allocate(options.context);
   if (options.initialise) state_->tree.initialise(options.seed);
 }

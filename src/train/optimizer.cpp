@@ -29,6 +29,8 @@ struct Optimizer::State {
   std::int64_t elements = 0, applied = 0;
   Tensor m, v, ema;
 
+  State(const OptimizerOptions& o, const Context& c) : options(o), context(c) {}
+
   // body(values, offset, elements) for each segment, the parameters' versions raised.
   template <class Body>
   void walk(const Body& body) const {
@@ -43,14 +45,14 @@ struct Optimizer::State {
   }
 };
 
-Optimizer::Optimizer(std::span<const Parameter> parameters, const OptimizerOptions& options)
-    : state_(std::make_shared<State>()) {
+Optimizer::Optimizer(std::span<const Parameter> parameters, const OptimizerOptions& options) {
+  const auto first = std::ranges::find_if(parameters, [](const Parameter& p) { return p.trainable(); });
+  if (first == parameters.end()) throw Error("Optimizer: there is no trainable parameter");
+  state_ = std::make_shared<State>(options, first->value().context());
   State& s = *state_;
-  s.options = options;
   const float* end = nullptr;
   for (const Parameter& p : parameters) {
     if (!p.trainable()) continue;
-    if (s.parameters.empty()) s.context = p.value().context();
     const std::int64_t padded = (p.value().elements() + kAlignment - 1) / kAlignment * kAlignment;
     const float* values = p.value().values().data();
     if (values != end) s.segments.push_back({s.parameters.size(), 0, s.elements, 0});
@@ -61,7 +63,6 @@ Optimizer::Optimizer(std::span<const Parameter> parameters, const OptimizerOptio
     s.elements += padded;
     end = values + padded;
   }
-  if (s.parameters.empty()) throw Error("Optimizer: there is no trainable parameter");
   s.m = Tensor::zeros({s.elements}, s.context);
   s.v = Tensor::zeros({s.elements}, s.context);
   if (options.ema) {

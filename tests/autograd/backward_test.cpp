@@ -13,7 +13,7 @@ namespace {
 
 std::vector<float> list(const Tensor& x) { return {x.values().begin(), x.values().end()}; }
 
-const Tensor kX = Tensor::from({0.5f, -1.25f, 2.f}, {3});
+Tensor three() { return Tensor::from({0.5f, -1.25f, 2.f}, {3}); }
 
 // A number and its derivative.
 struct Dual {
@@ -49,7 +49,7 @@ T graph(std::uint64_t seed, const T& a, const T& b, const Scale& scale) {
 }  // namespace
 
 TEST_CASE("backward: a value that is used several times gets the sum, in closed form") {
-  const Tensor x = kX.variable(), w = Tensor::from({2.f, 1.f, -1.f}, {3}).variable();
+  const Tensor x = three().variable(), w = Tensor::from({2.f, 1.f, -1.f}, {3}).variable();
   const Tensor y = x * w;
   const auto g = gradients(sum(y * y * y + y - y * 4.0), {x, w});
   for (std::size_t i = 0; i < 3; ++i) {
@@ -73,7 +73,7 @@ TEST_CASE("backward: graphs with shared parts agree with dual numbers") {
 }
 
 TEST_CASE("backward: zeros where the root does not depend on a leaf") {
-  const Tensor x = kX.variable(), other = Tensor::full({2, 2}, 1).variable();
+  const Tensor x = three().variable(), other = Tensor::full({2, 2}, 1).variable();
   const auto g = gradients(sum(square(x)), {other, x});
   CHECK(g[0].shape() == Shape{2, 2});
   CHECK(list(g[0]) == std::vector<float>(4));
@@ -81,7 +81,7 @@ TEST_CASE("backward: zeros where the root does not depend on a leaf") {
 }
 
 TEST_CASE("backward: a leaf that is asked for twice gets its gradient twice") {
-  const Tensor x = kX.variable();
+  const Tensor x = three().variable();
   const auto g = gradients(sum(square(x)), {x, x});
   CHECK(list(g[0]) == std::vector<float>{1, -2.5f, 4});
   CHECK(list(g[1]) == list(g[0]));
@@ -92,18 +92,18 @@ TEST_CASE("backward: only operations that lead to an asked-for leaf run") {
   static const Operation counted{"counted", [](Call& call) { return call.input(0).clone(); },
                                  [](Call&, const Tensor& g, std::span<Tensor> result) { ++ran, result[0] = g; }};
   ran = 0;
-  const Tensor x = kX.variable(), y = kX.variable();
+  const Tensor x = three().variable(), y = three().variable();
   const Tensor root = sum(apply(counted, {x}) * apply(counted, {apply(counted, {y})}));
   gradients(root, {x});
   CHECK(ran == 1);
 }
 
 TEST_CASE("backward: what is no leaf, and a root that was not recorded, are Errors") {
-  const Tensor x = kX.variable();
+  const Tensor x = three().variable();
   const Tensor y = square(x);
-  CHECK_THROWS_WITH(gradients(sum(y), {x, kX}), Catch::Contains("leaf 1"));
+  CHECK_THROWS_WITH(gradients(sum(y), {x, three()}), Catch::Contains("leaf 1"));
   CHECK_THROWS_WITH(gradients(sum(y), {y}), Catch::Contains("leaf 0"));
-  CHECK_THROWS_WITH(gradients(sum(kX), {x}), Catch::Contains("not recorded"));
+  CHECK_THROWS_WITH(gradients(sum(three()), {x}), Catch::Contains("not recorded"));
   CHECK_THROWS_AS(gradients(Tensor{}, {x}), Error);
   CHECK_THROWS_AS(gradients(sum(y.detached()), {x}), Error);
 }
@@ -116,7 +116,7 @@ TEST_CASE("backward: a root that is itself a leaf") {
 }
 
 TEST_CASE("backward: a seed weighs the root's elements; without one the root must have one element") {
-  const Tensor x = kX.variable();
+  const Tensor x = three().variable();
   CHECK(list(gradients(square(x), {x}, Tensor::from({1.f, 10.f, -1.f}, {3}))[0]) == std::vector<float>{1, -25, -4});
   CHECK_THROWS_WITH(gradients(square(x), {x}), Catch::Contains("(3)") && Catch::Contains("seed"));
   CHECK_THROWS_WITH(gradients(square(x), {x}, Tensor::zeros({1, 3})), Catch::Contains("(1, 3)"));
@@ -127,7 +127,7 @@ TEST_CASE("backward: a seed weighs the root's elements; without one the root mus
 }
 
 TEST_CASE("backward: a used tape is an Error, also where only a part was used") {
-  const Tensor x = kX.variable();
+  const Tensor x = three().variable();
   const Tensor shared = square(x);
   const Tensor first = sum(shared), second = sum(affine(shared, 2));
   gradients(first, {x});
@@ -152,7 +152,7 @@ TEST_CASE("backward: a parameter that changed since forward is an Error that nam
 }
 
 TEST_CASE("backward: gradients are written to memory of the caller, whoever shares it") {
-  const Tensor x = kX.variable(), y = kX.variable(), alone = kX.variable();
+  const Tensor x = three().variable(), y = three().variable(), alone = three().variable();
   const Tensor arena = Tensor::full({9}, 100);
   std::vector<Tensor> into{arena.rows(0, 3), arena.rows(3, 3), arena.rows(6, 3)};
   write_gradients(sum(square(x) + affine(x, 1)) + sum(affine(y, 3)), std::vector{x, y, alone}, into);
@@ -184,7 +184,7 @@ TEST_CASE("backward: a weight used several times, also twice by one operation, g
 }
 
 TEST_CASE("backward: write_gradients refuses what does not fit the leaves") {
-  const Tensor x = kX.variable();
+  const Tensor x = three().variable();
   std::vector<Tensor> none, crooked{Tensor::zeros({2})}, twice{Tensor::zeros({3}), Tensor::zeros({3})};
   std::vector<Tensor> integers{Tensor::uninitialised({3}, DType::i64)}, empty{Tensor{}};
   const auto root = [&] { return sum(square(x)); };

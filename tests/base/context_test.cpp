@@ -256,3 +256,24 @@ TEST_CASE("context: memory that is kept for reuse goes back when asked") {
   CHECK(context.memory().in_use >= 4000);
   CHECK(context.memory().peak > 400000);
 }
+
+// Also run alone with nonsense in EDDY_ISA, where making the default Context throws.
+TEST_CASE("context: who brings one needs no default") {
+  const Context mine = with_isa(Isa::baseline);
+  const UNet unet(UNetConfig{.in_channels = 1, .out_channels = 1, .down_block_types = {DownBlock::attn_down},
+                             .up_block_types = {UpBlock::attn_up}, .block_out_channels = {8}, .layers_per_block = 1,
+                             .norm_num_groups = 4, .num_class_embeds = 3},
+                  {.context = mine});
+  const Tensor labels = Tensor::from({std::int64_t{2}}, {1}, mine);
+  const Optimizer optimizer(unet.parameters());
+  const Loss loss = objective(cosine_schedule(10), {.prediction = PredictionType::v_prediction});
+  const Tensor x = philox_noise(0).normal({1, 4, 4, 1}, kInitialNoise, mine);
+  const Tensor gradients = optimizer.gradients(mean(loss(unet, {.x = x, .labels = labels}, {.total = 1})));
+  optimizer.step(gradients, 1e-3, 1 / optimizer.norm(gradients));
+  optimizer.swap_average();
+  unet.clone().set_checkpoint(true);
+  const auto list = steps(trailing_levels(cosine_schedule(10), 2));
+  const Denoiser denoise = from_v(unet, {{"class_labels", labels}});
+  CHECK(sample_ddim(denoise, x, list, philox_noise(1), {{.clip = {.kind = Clip::Kind::dynamic}}, 1.0}).context() == mine);
+  CHECK(sample_ddpm(denoise, x, list, torch_cpu_noise(1, 1)).context() == mine);
+}
