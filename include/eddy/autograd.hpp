@@ -121,16 +121,18 @@ class EDDY_API EnableGrad {
   bool previous_;
 };
 
-// While one lives, operations of this thread look at the token before they run.
+// While one lives, operations of this thread look at the token before they run, and at those of the scopes around it.
 class EDDY_API CancelScope {
  public:
   explicit CancelScope(const CancelToken& token);
   ~CancelScope();
   CancelScope(const CancelScope&) = delete;
   CancelScope& operator=(const CancelScope&) = delete;
+  // Throws Cancelled when one of the tokens is set.
+  void check() const;
 
  private:
-  const CancelToken* previous_;
+  const CancelScope* previous_;
   CancelToken token_;
 };
 

@@ -15,9 +15,12 @@ EnableGrad::EnableGrad() noexcept : previous_(scope().grad) { scope().grad = tru
 EnableGrad::~EnableGrad() { scope().grad = previous_; }
 
 CancelScope::CancelScope(const CancelToken& token) : previous_(scope().cancel), token_(token) {
-  scope().cancel = &token_;
+  scope().cancel = this;
 }
 CancelScope::~CancelScope() { scope().cancel = previous_; }
+void CancelScope::check() const {
+  for (const CancelScope* each = this; each != nullptr; each = each->previous_) each->token_.check();
+}
 
 DropoutScope::DropoutScope(DropoutKey key) noexcept : previous_on_(scope().dropout_on), previous_(scope().dropout) {
   scope().dropout_on = true;

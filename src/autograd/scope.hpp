@@ -10,7 +10,7 @@ class Backward;
 struct Scope {
   bool grad = true;                     // operations record
   bool recording = false;               // inside a checkpoint's forward pass: one operation of a tape
-  const CancelToken* cancel = nullptr;  // looked at between operations
+  const CancelScope* cancel = nullptr;  // looked at between operations
   bool dropout_on = false;
   DropoutKey dropout{};
   Backward* backward = nullptr;  // the backward pass that runs on this thread

@@ -20,22 +20,36 @@ TEST_CASE("cancel: copies share the flag, other tokens do not") {
   other.check();
 }
 
-TEST_CASE("cancel: operations look at the scope's token, the innermost one, and at none outside") {
+TEST_CASE("cancel: operations look at the tokens of all scopes around them, and at none outside") {
   const CancelToken outer, inner;
   const Tensor x = Tensor::full({2}, 1);
   {
     const CancelScope outside(outer);
-    outer.cancel();
-    CHECK_THROWS_AS(x + x, Cancelled);
     {
       const CancelScope inside(inner);
       CHECK((x + x).values()[0] == 2);
       inner.cancel();
       CHECK_THROWS_AS(x + x, Cancelled);
     }
+    CHECK((x + x).values()[0] == 2);
+    const CancelScope inside{CancelToken()};
+    outer.cancel();
     CHECK_THROWS_AS(x + x, Cancelled);
   }
   CHECK((x + x).values()[0] == 2);
+}
+
+TEST_CASE("cancel: a sampler with a token of its own hears the caller's") {
+  const auto list = steps(trailing_levels(linear_schedule(1000), 20));
+  const CancelToken token;
+  const CancelScope scope(token);
+  int calls = 0;
+  const Denoiser denoise = from_v([&](const Tensor& x, const Tensor&, const Condition&) {
+    if (++calls == 3) token.cancel();
+    return affine(x, 0.1);
+  });
+  CHECK_THROWS_AS(sample_ddim(denoise, Tensor::full({2, 4}, 1), list, philox_noise(0)), Cancelled);
+  CHECK(calls == 3);
 }
 
 TEST_CASE("cancel: a backward pass stops between two operations") {
