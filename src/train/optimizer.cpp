@@ -51,17 +51,23 @@ Optimizer::Optimizer(std::span<const Parameter> parameters, const OptimizerOptio
   state_ = std::make_shared<State>(options, first->value().context());
   State& s = *state_;
   const float* end = nullptr;
+  const Storage* arena = nullptr;
   for (const Parameter& p : parameters) {
     if (!p.trainable()) continue;
+    if (!(p.value().context() == s.context)) {
+      throw Error("Optimizer: " + p.name() + " and " + first->name() + " belong to different Contexts");
+    }
     const std::int64_t padded = (p.value().elements() + kAlignment - 1) / kAlignment * kAlignment;
     const float* values = p.value().values().data();
-    if (values != end) s.segments.push_back({s.parameters.size(), 0, s.elements, 0});
+    const Storage* storage = Tensor::Access::storage(p.value()).get();
+    if (values != end || storage != arena) s.segments.push_back({s.parameters.size(), 0, s.elements, 0});
     s.segments.back().count += 1;
     s.segments.back().elements = s.elements + p.value().elements() - s.segments.back().offset;
     s.parameters.push_back(p);
     s.offsets.push_back(s.elements);
     s.elements += padded;
     end = values + padded;
+    arena = storage;
   }
   s.m = Tensor::zeros({s.elements}, s.context);
   s.v = Tensor::zeros({s.elements}, s.context);

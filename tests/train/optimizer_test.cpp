@@ -85,6 +85,23 @@ TEST_CASE("optimizer: frozen parameters stay, the others move, and the average c
   CHECK(static_cast<double>(a.value().values()[0]) == Approx(0.5));
 }
 
+TEST_CASE("optimizer: parameters of different Contexts are refused, those of several trees are not") {
+  const Context mine(ContextOptions{.threads = 1});
+  const ParameterTree a, b, c;
+  const Parameter x = a.add("x", {3}, {Initializer::Kind::ones}), y = b.add("y", {16}, {Initializer::Kind::ones}),
+                  z = c.add("z", {3}, {Initializer::Kind::ones});
+  a.allocate(mine);
+  b.allocate(mine);
+  c.allocate(Context(ContextOptions{.threads = 1}));
+  b.initialise(0);
+  const Parameter apart[] = {x, z}, together[] = {x, y};
+  CHECK_THROWS_WITH(Optimizer(apart), Catch::Contains("z and x belong to different Contexts"));
+  const Optimizer optimizer(together);
+  optimizer.step(optimizer.gradients(sum(y.value()) + sum(x.value())), 0.5);
+  CHECK(static_cast<double>(x.value().values()[2]) == Approx(-0.5));
+  CHECK(static_cast<double>(y.value().values()[15]) == Approx(0.5));
+}
+
 TEST_CASE("ema_decay: warms up") {
   CHECK(ema_decay(0.9999, 1) == Approx(2.0 / 11));
   CHECK(ema_decay(0.9999, 1000000) == 0.9999);
