@@ -68,7 +68,7 @@ enum class TorchVariant { a, c };
 
 // What torch.randn draws on the CPU after torch.manual_seed(seed), bit for bit, for the whole of `num` samples in
 // (N, C, H, W) order, one tensor for each key in the order of first use. A stream by nature: `num` changes the numbers, the
-// batch size does not. Throws Error for rows at or beyond num.
+// batch size does not (each batch draws the whole again). Throws Error for rows at or beyond num.
 EDDY_API NoiseSource torch_cpu_noise(std::uint64_t seed, std::int64_t num, TorchVariant variant = TorchVariant::a);
 
 // The generator behind it.

@@ -8,6 +8,7 @@
 #include <bit>
 #include <cmath>
 #include <map>
+#include <mutex>
 #include <optional>
 #include <random>
 #include <tuple>
@@ -111,27 +112,26 @@ struct TorchGenerator::State {
     cached = r * std::sin(t);
     return static_cast<float>(r * std::cos(t));
   }
+
+  void randn(std::span<float> out) {
+    const std::size_t n = out.size();
+    if (n < 16) {
+      for (float& x : out) x = small_normal();
+      return;
+    }
+    for (float& x : out) x = uniform24();
+    for (std::size_t i = 0; i + 16 <= n; i += 16) transform_block(out.data() + i);
+    if (n % 16 != 0) {
+      for (std::size_t i = n - 16; i < n; ++i) out[i] = uniform24();
+      transform_block(out.data() + n - 16);
+    }
+  }
 };
 
-TorchGenerator::TorchGenerator(std::uint64_t seed, TorchVariant variant) : state_(std::make_shared<State>()) {
-  state_->engine.seed(static_cast<std::uint32_t>(seed));
-  state_->variant = variant;
-}
+TorchGenerator::TorchGenerator(std::uint64_t seed, TorchVariant variant)
+    : state_(std::make_shared<State>(State{std::mt19937(static_cast<std::uint32_t>(seed)), variant, {}})) {}
 
-void TorchGenerator::randn(std::span<float> out) {
-  State& s = *state_;
-  const std::size_t n = out.size();
-  if (n < 16) {
-    for (float& x : out) x = s.small_normal();
-    return;
-  }
-  for (float& x : out) x = s.uniform24();
-  for (std::size_t i = 0; i + 16 <= n; i += 16) s.transform_block(out.data() + i);
-  if (n % 16 != 0) {
-    for (std::size_t i = n - 16; i < n; ++i) out[i] = s.uniform24();
-    s.transform_block(out.data() + n - 16);
-  }
-}
+void TorchGenerator::randn(std::span<float> out) { state_->randn(out); }
 
 std::int64_t TorchGenerator::randint(std::int64_t low, std::int64_t high) {
   if (high <= low) throw Error("randint: high must be above low");
@@ -152,9 +152,11 @@ std::vector<std::int64_t> TorchGenerator::randperm(std::int64_t n) {
 
 namespace {
 
+// Of each key it keeps the state of the generator before its tensor (5 kB), and draws the tensor again for the next rows.
 class TorchSource final : public NoiseSource::Source {
  public:
-  TorchSource(std::uint64_t seed, std::int64_t num, TorchVariant variant) : generator_(seed, variant), num_(num) {}
+  TorchSource(std::uint64_t seed, std::int64_t num, TorchVariant variant)
+      : next_{std::mt19937(static_cast<std::uint32_t>(seed)), variant, {}}, num_(num) {}
 
   Tensor normal(const Shape& shape, const NoiseKey& key, std::int64_t first, const Context& context) override {
     if (shape.rank() == 0 || first < 0 || first + shape[0] > num_) {
@@ -162,20 +164,29 @@ class TorchSource final : public NoiseSource::Source {
                   std::to_string(first) + " on");
     }
     const std::int64_t row = shape[0] > 0 ? shape.elements() / shape[0] : 0;
-    const auto id = std::make_tuple(static_cast<std::uint32_t>(key.purpose), key.step, key.substep);
-    auto found = drawn_.find(id);
-    if (found == drawn_.end()) {
-      std::vector<float> all(static_cast<std::size_t>(num_ * row));
-      generator_.randn(all);
-      found = drawn_.emplace(id, std::move(all)).first;
-    }
+    const Tensor all = Tensor::uninitialised({num_, row}, DType::f32, context);
+    draw({static_cast<std::uint32_t>(key.purpose), key.step, key.substep},
+         {Tensor::Access::write(all), static_cast<std::size_t>(num_ * row)});
     Tensor result = Tensor::uninitialised(shape, DType::f32, context);
-    const float* in = found->second.data() + first * row;
-    copy_rows(in, shape, Tensor::Access::write(result));
+    copy_rows(all.values().data() + first * row, shape, Tensor::Access::write(result));
     return result;
   }
 
  private:
+  using Id = std::tuple<std::uint32_t, std::uint64_t, std::uint32_t>;
+
+  void draw(const Id& id, std::span<float> out) {
+    std::unique_lock lock(mutex_);
+    const auto [found, is_new] = before_.try_emplace(id, next_);
+    if (is_new) {
+      next_.randn(out);
+      return;
+    }
+    TorchGenerator::State again = found->second;
+    lock.unlock();
+    again.randn(out);
+  }
+
   // (C, H, W) rows to (H, W, C); other ranks as they are.
   static void copy_rows(const float* in, const Shape& shape, float* out) {
     if (shape.rank() != 4) {
@@ -190,9 +201,10 @@ class TorchSource final : public NoiseSource::Source {
     }
   }
 
-  TorchGenerator generator_;
+  std::mutex mutex_;
+  TorchGenerator::State next_;
+  std::map<Id, TorchGenerator::State> before_;
   std::int64_t num_;
-  std::map<std::tuple<std::uint32_t, std::uint64_t, std::uint32_t>, std::vector<float>> drawn_;
 };
 
 }  // namespace

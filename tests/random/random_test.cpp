@@ -1,7 +1,9 @@
 #include <bit>
 #include <cmath>
+#include <thread>
 
 #include "eddy/random.hpp"
+#include "support/allocations.hpp"
 #include "support/catch.hpp"
 
 using namespace eddy;
@@ -93,5 +95,41 @@ TEST_CASE("torch noise: the batch size changes nothing") {
   for (std::int64_t i = 0; i < 4; i += 2) {
     const Tensor two = parts.from_sample(i).normal({2, 3, 5, 2}, kInitialNoise);
     CHECK(std::ranges::equal(two.values(), all.rows(i, 2).values()));
+  }
+}
+
+TEST_CASE("torch noise: keys that are asked again, for other rows, give what they gave; nothing drawn is kept") {
+  const Context context(ContextOptions{.threads = 1});
+  const NoiseSource source = torch_cpu_noise(5, 4);
+  std::vector<Tensor> whole;
+  for (std::uint64_t step = 0; step < 3; ++step) whole.push_back(source.normal({4, 3, 5, 2}, {kStepNoise, step}, context));
+  for (const std::uint64_t step : {1u, 0u, 2u}) {
+    for (std::int64_t i = 0; i < 4; ++i) {
+      const Tensor one = source.from_sample(i).normal({1, 3, 5, 2}, {kStepNoise, step}, context);
+      CHECK(std::ranges::equal(one.values(), whole[step].rows(i, 1).values()));
+    }
+  }
+  whole.clear();
+  const std::int64_t before = test::allocated_bytes();
+  for (std::uint64_t step = 0; step < 20; ++step) source.normal({4, 100000}, {kStepNoise, 10 + step}, context);
+  CHECK(test::allocated_bytes() - before < 500000);  // of 32 million
+  CHECK(context.memory().in_use == 0);
+  const Context small(ContextOptions{.threads = 1, .memory_limit = 1 << 20});
+  CHECK_THROWS_WITH(source.normal({4, 100000}, {kStepNoise, 50}, small), Catch::Contains("limit of 1048576"));
+}
+
+TEST_CASE("torch noise: copies that several threads ask at once agree", "[threads]") {
+  const NoiseSource source = torch_cpu_noise(5, 2);
+  std::vector<std::vector<Tensor>> drawn(3);
+  std::vector<std::thread> threads;
+  for (auto& mine : drawn) {
+    threads.emplace_back([&mine, copy = source] {
+      for (std::uint64_t step = 0; step < 100; ++step) mine.push_back(copy.normal({2, 40}, {kStepNoise, step}));
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (std::size_t step = 0; step < 100; ++step) {
+    CHECK(std::ranges::equal(drawn[0][step].values(), drawn[1][step].values()));
+    CHECK(std::ranges::equal(drawn[0][step].values(), drawn[2][step].values()));
   }
 }
