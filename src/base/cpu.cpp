@@ -87,17 +87,46 @@ int affinity_cpus() {
   return static_cast<int>(std::thread::hardware_concurrency());
 }
 
-// CPUs of the cgroup's quota, or a large number.
-double quota_cpus() {
+constexpr double kNoQuota = 1e6;
+
+// CPUs of the quota that one folder of a cgroup states.
+double quota_of(const std::string& folder) {
   double quota = 0, period = 0;
-  std::ifstream v2("/sys/fs/cgroup/cpu.max");
+  std::ifstream v2(folder + "/cpu.max");  // "max 100000" is no number: no quota
   if (v2 >> quota >> period && period > 0) return quota / period;
-  std::ifstream v1_quota("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"), v1_period("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
+  std::ifstream v1_quota(folder + "/cpu.cfs_quota_us"), v1_period(folder + "/cpu.cfs_period_us");
   if (v1_quota >> quota && v1_period >> period && quota > 0 && period > 0) return quota / period;
-  return 1e6;
+  return kNoQuota;
+}
+
+// The least of a hierarchy's root and of every group on the path below it; folders that are not there state nothing.
+double least_quota(const std::string& root, const std::string& path) {
+  double least = quota_of(root);
+  for (std::size_t end = 0; end != path.npos;) {
+    end = path.find('/', end + 1);
+    least = std::min(least, quota_of(root + path.substr(0, end)));
+  }
+  return least;
 }
 
 }  // namespace
+
+// A line of the list is "number:controllers:/path"; version 2 has no controllers.
+double cgroup_cpus(const std::string& list, const std::string& root) {
+  std::ifstream lines(list);
+  double least = std::min(quota_of(root), quota_of(root + "/cpu"));
+  for (std::string line; std::getline(lines, line);) {
+    const std::size_t first = line.find(':'), second = line.find(':', first + 1);
+    if (second == line.npos || line.find("..") != line.npos) continue;  // .. : outside of what can be seen here
+    const std::string controllers = line.substr(first + 1, second - first - 1), path = line.substr(second + 1);
+    if (controllers.empty()) least = std::min(least, least_quota(root, path));
+    if (("," + controllers + ",").find(",cpu,") == std::string::npos) continue;
+    for (const std::string& name : {controllers, std::string("cpu")}) {
+      least = std::min(least, least_quota(root + "/" + name, path));
+    }
+  }
+  return least;
+}
 
 bool cpu_has(Isa isa) noexcept {
   switch (isa) {
@@ -141,7 +170,8 @@ const char* missing(Products products, const ProductUnits& u) noexcept {
 }
 
 int usable_cpus() {
-  const int quota = static_cast<int>(std::ceil(std::min(quota_cpus(), 1e6)));
+  const double allowed = cgroup_cpus("/proc/self/cgroup", "/sys/fs/cgroup");
+  const int quota = static_cast<int>(std::ceil(std::min(allowed, kNoQuota)));
   return std::max(1, std::min(affinity_cpus(), quota));
 }
 

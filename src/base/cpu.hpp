@@ -1,6 +1,8 @@
 // What the processor and the operating system allow.
 #pragma once
 
+#include <string>
+
 #include "eddy/context.hpp"
 
 namespace eddy::inline v0_1 {
@@ -20,7 +22,11 @@ ProductUnits product_units() noexcept;
 // The first thing that is missing for these products, as part of a message; empty when nothing is.
 const char* missing(Products products, const ProductUnits& units) noexcept;
 
-// CPUs that affinity and the cgroup's quota leave to this process; at least 1.
+// CPUs that the quotas of this process's cgroup and of all above it leave, a large number when there are none. `list` is
+// /proc/self/cgroup, `root` where the hierarchies are mounted.
+double cgroup_cpus(const std::string& list, const std::string& root);
+
+// CPUs that affinity and the cgroups' quotas leave to this process; at least 1.
 int usable_cpus();
 
 }  // namespace eddy::inline v0_1
