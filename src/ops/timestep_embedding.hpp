@@ -6,9 +6,9 @@
 // Frequencies and angles are rounded to Real (in float32 as torch has them); sine and cosine are taken in double.
 #pragma once
 
-#include <cmath>
 #include <vector>
 
+#include "base/portable_math.hpp"
 #include "eddy/ops.hpp"
 
 namespace eddy::inline v0_1 {
@@ -19,8 +19,9 @@ class Sinusoids {
   explicit Sinusoids(const TimestepEmbeddingOptions& o) : row_(o.channels) {
     const int half = o.channels / 2;
     for (int i = 0; i < half; ++i) {
-      const Real exponent = static_cast<Real>(-std::log(o.max_period)) * static_cast<Real>(i);
-      frequencies_.push_back(std::exp(exponent / static_cast<Real>(half - o.freq_shift)));
+      const Real exponent = static_cast<Real>(-portable_log(o.max_period)) * static_cast<Real>(i);
+      const Real scaled = exponent / static_cast<Real>(half - o.freq_shift);
+      frequencies_.push_back(static_cast<Real>(portable_exp(static_cast<double>(scaled))));
     }
     (o.flip_sin_to_cos ? sin_at_ : cos_at_) = frequencies_.size();
   }
@@ -29,9 +30,9 @@ class Sinusoids {
   void forward(std::int64_t n, const Real* t, Real* y) const {
     for (std::int64_t s = 0; s < n; ++s, y += row_) {
       for (std::size_t i = 0; i < frequencies_.size(); ++i) {
-        const double angle = t[s] * frequencies_[i];
-        y[sin_at_ + i] = static_cast<Real>(std::sin(angle));
-        y[cos_at_ + i] = static_cast<Real>(std::cos(angle));
+        const SinCos turn = portable_sincos(t[s] * frequencies_[i]);
+        y[sin_at_ + i] = static_cast<Real>(turn.sin);
+        y[cos_at_ + i] = static_cast<Real>(turn.cos);
       }
     }
   }
@@ -40,8 +41,8 @@ class Sinusoids {
     for (std::int64_t s = 0; s < n; ++s, dy += row_) {
       double total = 0;
       for (std::size_t i = 0; i < frequencies_.size(); ++i) {
-        const double angle = t[s] * frequencies_[i];
-        total += frequencies_[i] * (std::cos(angle) * dy[sin_at_ + i] - std::sin(angle) * dy[cos_at_ + i]);
+        const SinCos turn = portable_sincos(t[s] * frequencies_[i]);
+        total += frequencies_[i] * (turn.cos * dy[sin_at_ + i] - turn.sin * dy[cos_at_ + i]);
       }
       dt[s] = static_cast<Real>(total);
     }

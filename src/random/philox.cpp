@@ -2,9 +2,9 @@
 #include <array>
 #include <numeric>
 
+#include "base/portable_math.hpp"
 #include "eddy/error.hpp"
 #include "eddy/random.hpp"
-#include "random/portable_math.hpp"
 #include "tensor/storage.hpp"
 
 namespace eddy::inline v0_1 {
