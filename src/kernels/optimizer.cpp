@@ -18,6 +18,11 @@ inline Vec root(Vec x) {
   return r;
 }
 
+inline void move_average(Vec rest, Vec x, float* average, std::int64_t n) {
+  const Vec old = load_up_to(average, n);
+  store_up_to(average, fma(rest, x - old, old), n);
+}
+
 double sum_of_squares(const Launch& launch, std::int64_t n, const float* x, double* pieces) {
   const std::int64_t count = ceil_div(n, kPiece);
   parallel(launch, count, [&](std::int64_t piece, int) {
@@ -53,10 +58,16 @@ void adamw(const Launch& launch, std::int64_t n, const AdamWFactors& f, const fl
       store_up_to(m + i, new_m, k);
       store_up_to(v + i, new_v, k);
       store_up_to(value + i, x, k);
-      if (ema) {
-        const Vec average = load_up_to(ema + i, k);
-        store_up_to(ema + i, fma(rest_ema, x - average, average), k);
-      }
+      if (ema) move_average(rest_ema, x, ema + i, k);
+    }
+  });
+}
+
+void average(const Launch& launch, std::int64_t n, float ema, const float* value, float* average) {
+  parallel(launch, ceil_div(n, kPiece), [&](std::int64_t piece, int) {
+    const std::int64_t end = lower(n, (piece + 1) * kPiece);
+    for (std::int64_t i = piece * kPiece; i < end; i += kWidth) {
+      move_average(fill(1 - ema), load_up_to(value + i, end - i), average + i, end - i);
     }
   });
 }
@@ -64,6 +75,6 @@ void adamw(const Launch& launch, std::int64_t n, const AdamWFactors& f, const fl
 }  // namespace
 
 extern const OptimizerKernels optimizer_kernels;
-const OptimizerKernels optimizer_kernels{sum_of_squares, adamw};
+const OptimizerKernels optimizer_kernels{sum_of_squares, adamw, average};
 
 }  // namespace eddy::inline v0_1::EDDY_ISA

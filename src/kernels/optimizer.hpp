@@ -21,6 +21,8 @@ struct OptimizerKernels {
   // AdamW [Loshchilov2019, Alg. 2] in torch's order, and the moving average; ema may be null.
   void (*adamw)(const Launch&, std::int64_t n, const AdamWFactors&, const float* gradient, float* value, float* m,
                 float* v, float* ema);
+  // The average alone, by the same arithmetic; ema: the weight of the old one.
+  void (*average)(const Launch&, std::int64_t n, float ema, const float* value, float* average);
 };
 
 }  // namespace eddy::inline v0_1

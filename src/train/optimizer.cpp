@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/portable_math.hpp"
 #include "eddy/error.hpp"
 #include "eddy/train.hpp"
 #include "ops/support.hpp"
@@ -114,12 +115,12 @@ double Optimizer::norm(const Tensor& gradients) const {
 void Optimizer::step(const Tensor& gradients, double rate, double factor, double ema_decay) const {
   State& s = *state_;
   const auto& o = s.options;
-  const double n = static_cast<double>(++s.applied);
+  ++s.applied;
   const AdamWFactors f{static_cast<float>(factor),
                        static_cast<float>(o.beta1),
                        static_cast<float>(o.beta2),
-                       static_cast<float>(rate / (1 - std::pow(o.beta1, n))),
-                       static_cast<float>(1 / std::sqrt(1 - std::pow(o.beta2, n))),
+                       static_cast<float>(rate / (1 - portable_power(o.beta1, s.applied))),
+                       static_cast<float>(1 / std::sqrt(1 - portable_power(o.beta2, s.applied))),
                        static_cast<float>(o.eps),
                        static_cast<float>(1 - rate * o.weight_decay),
                        static_cast<float>(ema_decay)};
@@ -131,10 +132,10 @@ void Optimizer::step(const Tensor& gradients, double rate, double factor, double
 
 void Optimizer::update_average(double ema_decay) const {
   if (!state_->ema.defined()) return;
-  const float rest = static_cast<float>(1 - ema_decay);
+  const Context& context = state_->context;
   state_->walk([&](const float* values, std::int64_t offset, std::int64_t elements) {
-    float* ema = write(state_->ema) + offset;
-    for (std::int64_t i = 0; i < elements; ++i) ema[i] += rest * (values[i] - ema[i]);
+    context.kernels().optimizer.average(launch_of(context), elements, static_cast<float>(ema_decay), values,
+                                        write(state_->ema) + offset);
   });
 }
 

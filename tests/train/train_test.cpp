@@ -92,6 +92,31 @@ TEST_CASE("train: warns of little data and of small steps; after_step comes befo
   CHECK(optimizer.part(optimizer.average(), 0).item() == 7);
 }
 
+TEST_CASE("train: an after_step that does nothing changes no byte of the weights and their average") {
+  for (const Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512, Isa::neon}) {
+    if (!available(isa)) continue;
+    INFO(name(isa));
+    std::vector<std::vector<float>> results;
+    for (const bool with : {false, true}) {
+      const ParameterTree tree;
+      const Linear layer(tree, 3, 37);
+      tree.allocate(Context(ContextOptions{.isa = isa, .threads = 2}));
+      tree.initialise(1);
+      const Optimizer optimizer(tree.parameters());
+      const Network network = [&](const Tensor& x, const Tensor&, const Condition&) { return layer(x); };
+      const Loss loss = [](const Network& n, const Batch& batch, const Draw&) { return mean_per_sample(square(n(batch.x, {}, {}))); };
+      TrainState state;
+      TrainOptions options{.steps = 30, .batch_size = 8, .learning_rate = 0.01};
+      if (with) options.after_step = [](std::span<const Parameter>) {};
+      train(network, optimizer, memory_samples(philox_noise(2).normal({100, 3}, kInitialNoise)), loss, options, state);
+      std::vector<float> all(optimizer.average().values().begin(), optimizer.average().values().end());
+      all.insert(all.end(), layer.weight.value().values().begin(), layer.weight.value().values().end());
+      results.push_back(std::move(all));
+    }
+    CHECK(results[0] == results[1]);
+  }
+}
+
 TEST_CASE("train: a cancelled call leaves a whole step behind") {
   const Toy toy;
   const Optimizer optimizer(toy.tree.parameters());
