@@ -16,8 +16,9 @@ std::array<std::uint32_t, 2> key_of(std::uint64_t seed) {
 }
 
 std::array<std::uint32_t, 4> words(std::uint64_t seed, const NoiseKey& key, std::int64_t sample, std::int64_t block) {
-  if (key.step >> 32 != 0 || key.substep >> 24 != 0 || sample >> 32 != 0 || block >> 32 != 0) {
-    throw Error("random: step, sample and block of a key must be below 2^32, substep below 2^24");
+  if (key.step >> 32 != 0 || key.substep >> 24 != 0 || key.purpose >> 8 != 0 || sample >> 32 != 0 || block >> 32 != 0) {
+    throw Error("random: step, sample and block of a key must be below 2^32, substep below 2^24, purpose below 2^8, and none "
+                "negative");
   }
   return philox4x32({static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(sample),
                      static_cast<std::uint32_t>(key.step), key.purpose << 24 | key.substep},
@@ -63,7 +64,7 @@ std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> c, std::arr
 }
 
 std::uint32_t keyed_bits(std::uint64_t seed, const NoiseKey& key, std::int64_t sample, std::int64_t element) {
-  return words(seed, key, sample, element / 4)[static_cast<std::size_t>(element % 4)];
+  return words(seed, key, sample, element >> 2)[static_cast<std::size_t>(element & 3)];
 }
 
 double keyed_uniform(std::uint64_t seed, const NoiseKey& key, std::int64_t sample, std::int64_t element) {

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <thread>
 
+#include "eddy/error.hpp"
 #include "eddy/random.hpp"
 #include "support/allocations.hpp"
 #include "support/catch.hpp"
@@ -30,6 +31,16 @@ TEST_CASE("keyed normals: mean 0, variance 1, kurtosis 3, and another key gives 
   CHECK(squares / n == Approx(1).margin(0.018));
   CHECK(fourth / n == Approx(3).margin(0.13));
   CHECK(std::abs(cross / n) < 0.013);
+}
+
+TEST_CASE("keyed numbers: what is out of range is refused, not folded into another key") {
+  CHECK(keyed_bits(7, {kUser, 0xffffffffu, 0xffffffu}, 0xffffffff, 5) != 0);
+  for (const std::int64_t element : {-1, -2, -3, -4, -5}) CHECK_THROWS_AS(keyed_bits(7, kUser, 0, element), Error);
+  CHECK_THROWS_AS(keyed_uniform(7, kUser, 0, std::int64_t{1} << 34), Error);
+  CHECK_THROWS_AS(keyed_uniform(7, kUser, -1), Error);
+  CHECK_THROWS_WITH(keyed_bits(7, static_cast<Purpose>(256 + kUser), 0), Catch::Contains("purpose below 2^8"));
+  CHECK_THROWS_AS(keyed_bits(7, {kUser, std::uint64_t{1} << 32}, 0), Error);
+  CHECK_THROWS_AS(keyed_bits(7, {kUser, 0, 1u << 24}, 0), Error);
 }
 
 TEST_CASE("keyed noise: sample i alone is sample i of any batch") {
