@@ -26,7 +26,7 @@ struct Initializer {
 // 1 / sqrt(fan in), weights and biases.
 enum class Initialisation { paper, torch };
 
-// A handle to one named tensor of a model: copies see the same value.
+// A handle to one named tensor of a model: copies see the same value. An empty one throws Error for all but defined().
 class EDDY_API Parameter {
  public:
   Parameter() = default;

@@ -17,6 +17,11 @@ struct Parameter::State {
   Initializer initializer;
   Tensor value;
   bool trainable = true;
+
+  static State& of(const Parameter& parameter) {
+    if (!parameter.defined()) throw Error("Parameter: it is empty; ParameterTree::add makes one");
+    return *parameter.state_;
+  }
 };
 
 struct ParameterTree::State {
@@ -34,12 +39,13 @@ std::int64_t aligned(std::int64_t elements) { return (elements + kAlignment - 1)
 
 }  // namespace
 
-const std::string& Parameter::name() const { return state_->name; }
-const Shape& Parameter::shape() const { return state_->shape; }
+const std::string& Parameter::name() const { return State::of(*this).name; }
+const Shape& Parameter::shape() const { return State::of(*this).shape; }
 
 const Tensor& Parameter::value() const {
-  if (!state_->value.defined()) throw Error("parameter " + name() + ": its tree is not allocated yet");
-  return state_->value;
+  const State& state = State::of(*this);
+  if (!state.value.defined()) throw Error("parameter " + state.name + ": its tree is not allocated yet");
+  return state.value;
 }
 
 std::span<float> Parameter::write() const {
@@ -49,11 +55,12 @@ std::span<float> Parameter::write() const {
 
 std::uint64_t Parameter::version() const { return leaf_of(value())->version.load(); }
 
-bool Parameter::trainable() const { return state_->trainable; }
+bool Parameter::trainable() const { return State::of(*this).trainable; }
 
 void Parameter::set_trainable(bool trainable) const {
-  state_->trainable = trainable;
-  if (state_->value.defined()) leaf_of(state_->value)->trainable = trainable;
+  State& state = State::of(*this);
+  state.trainable = trainable;
+  if (state.value.defined()) leaf_of(state.value)->trainable = trainable;
 }
 
 ParameterTree::ParameterTree(Initialisation style) : state_(std::make_shared<State>()) { state_->style = style; }

@@ -45,7 +45,15 @@ TEST_CASE("parameters: a name that exists, a tree that is allocated, and a value
   CHECK(list(w.value()) == std::vector<float>{0, 0});
   CHECK_THROWS_WITH(tree.in("b").add("w", {2}, kOnes), Catch::Contains("b.w"));
   CHECK_THROWS_AS(tree.allocate(), Error);
-  CHECK(!Parameter().defined());
+  const Parameter none;
+  CHECK(!none.defined());
+  CHECK_THROWS_WITH(none.name(), Catch::Contains("empty"));
+  CHECK_THROWS_AS(none.shape(), Error);
+  CHECK_THROWS_AS(none.value(), Error);
+  CHECK_THROWS_AS(none.write(), Error);
+  CHECK_THROWS_AS(none.version(), Error);
+  CHECK_THROWS_AS(none.trainable(), Error);
+  CHECK_THROWS_AS(none.set_trainable(false), Error);
   CHECK(w.defined());
 }
 
