@@ -175,7 +175,14 @@ Tensor UNet::State::sinusoids(const Tensor& t) const {
 }
 
 Tensor UNet::State::with_classes(const Tensor& time, const Tensor& labels, std::int64_t n) const {
-  if (config.class_embed_type == ClassEmbedding::identity) return add(time, labels);
+  if (config.class_embed_type == ClassEmbedding::identity) {
+    const std::int64_t channels = time.extent(1);
+    if (labels.rank() != 2 || (labels.extent(0) != n && labels.extent(0) != 1) || labels.extent(1) != channels) {
+      throw Error("UNet: class_labels must be (" + std::to_string(n) + " or 1, " + std::to_string(channels) +
+                  ") for a class_embed_type of identity, got " + to_string(labels.shape()));
+    }
+    return add(time, labels);
+  }
   if (config.class_embed_type == ClassEmbedding::timestep) {
     return add(time, class_embedding(sinusoids(times_of(labels, n, context))));
   }
@@ -193,6 +200,7 @@ Tensor UNet::State::time(const Tensor& t, const Condition& condition, std::int64
   bool given = false;
   for (const auto& [key, value] : condition) {
     if (key != "class_labels") throw Error("UNet: unknown condition '" + key + "'; it takes class_labels");
+    if (given) throw Error("UNet: class_labels are given twice");
     if (!takes_classes) throw Error("UNet: class_labels given, but the model has no class embedding");
     embedded = with_classes(embedded, value, n);
     given = true;

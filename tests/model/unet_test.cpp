@@ -135,6 +135,23 @@ TEST_CASE("unet: what it cannot build or take is an error that names it", "[mode
   CHECK_THROWS_WITH(unet(x, Tensor::zeros({3})), Catch::Contains("one a sample"));
 }
 
+TEST_CASE("unet: class labels come once, and with identity in the shape of the time embedding", "[model]") {
+  UNetConfig config{.down_block_types = {DownBlock::down}, .up_block_types = {UpBlock::up}, .block_out_channels = {8},
+                    .norm_num_groups = 4, .num_class_embeds = 3};
+  const Tensor x = Tensor::zeros({2, 4, 4, 3}), t = Tensor::zeros({2}), one = Tensor::from({std::int64_t{1}}, {1});
+  const UNet table(config);
+  CHECK(table(x, t, {{"class_labels", one}}).defined());
+  CHECK_THROWS_WITH(table(x, t, {{"class_labels", one}, {"class_labels", one}}), Catch::Contains("given twice"));
+  config.num_class_embeds.reset();
+  config.class_embed_type = ClassEmbedding::identity;
+  const UNet identity(config);
+  CHECK(identity(x, t, {{"class_labels", Tensor::zeros({2, 32})}}).defined());
+  CHECK(identity(x, t, {{"class_labels", Tensor::zeros({1, 32})}}).defined());
+  for (const Shape& shape : {Shape{}, Shape{2}, Shape{2, 1}, Shape{1}, Shape{3, 32}, Shape{32}}) {
+    CHECK_THROWS_WITH(identity(x, t, {{"class_labels", Tensor::zeros(shape)}}), Catch::Contains("(2 or 1, 32)"));
+  }
+}
+
 TEST_CASE("unet: a clone has weights of its own, a copy shares them", "[model]") {
   const UNet unet(UNetConfig{.down_block_types = {DownBlock::down}, .up_block_types = {UpBlock::up},
                              .block_out_channels = {8}, .norm_num_groups = 4});
