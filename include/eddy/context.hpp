@@ -50,11 +50,13 @@ class EDDY_API Threads {
 enum class LogLevel { info, warning };
 using LogCallback = std::function<void(LogLevel, std::string_view message)>;
 
-// One operation as it ran; times in seconds of a steady clock, bytes held by the pool afterwards.
+// One operation as it ran, forward or backward; times in seconds of a steady clock, bytes in use in the pool afterwards.
 struct TraceEvent {
   const char* operation;
   double start, end;
   std::size_t pool_bytes;
+  bool backward;
+  std::span<const std::int64_t> shape;  // extents of the output, as of its gradient; valid during the call
 };
 using TraceCallback = std::function<void(const TraceEvent&)>;
 
@@ -65,7 +67,7 @@ struct ContextOptions {
   std::size_t memory_limit = 0;      // bytes that the pool may hold; 0: no limit
   std::shared_ptr<Threads> pool;     // a host's own threads; then `threads` is ignored
   LogCallback log;                   // warnings and notes; the library never prints
-  TraceCallback trace;               // called after every operation, from the thread that runs it
+  TraceCallback trace;               // called after every operation and every step backward, from the thread that runs it
 };
 
 struct MemoryUse {

@@ -1,18 +1,13 @@
 // Running an operation, and recording it when a derivative is wanted.
-#include <chrono>
-
 #include "autograd/backward.hpp"
 #include "autograd/node.hpp"
 #include "autograd/scope.hpp"
+#include "base/clock.hpp"
 #include "eddy/error.hpp"
 
 namespace eddy::inline v0_1 {
 
 namespace {
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 const Context& common_context(const Operation& operation, std::span<const Tensor> inputs) {
   const Context* context = nullptr;
@@ -67,7 +62,7 @@ Tensor apply(const Operation& operation, std::span<const Tensor> inputs, std::sh
   Tensor output = operation.forward(call);
   Tensor::Access::set_node(output, nullptr);
   if (state.wanted != 0) record(output, state, std::move(attributes));
-  if (traced) context.trace()({operation.name, start, now(), context.memory().in_use});
+  if (traced) context.trace()({operation.name, start, now(), context.memory().in_use, false, output.shape().extents()});
   return output;
 }
 

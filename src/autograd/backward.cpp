@@ -8,6 +8,7 @@
 
 #include "autograd/accumulate.hpp"
 #include "autograd/scope.hpp"
+#include "base/clock.hpp"
 #include "eddy/error.hpp"
 
 namespace eddy::inline v0_1 {
@@ -130,7 +131,12 @@ void Backward::step(OperationNode& node, const Tensor& gradient) {
   }
   std::vector<Tensor> result(node.parents.size());
   Call call(state);
+  const bool traced = static_cast<bool>(node.context.trace());
+  const double start = traced ? now() : 0;
   node.operation->vjp(call, gradient, result);
+  if (traced) {
+    node.context.trace()({node.operation->name, start, now(), node.context.memory().in_use, true, gradient.shape().extents()});
+  }
   for (std::size_t i = 0; i < result.size(); ++i) {
     if (!(state.wanted >> i & 1) || !result[i].defined()) continue;
     if (!(result[i].shape() == node.shapes[i])) {

@@ -187,11 +187,15 @@ TEST_CASE("context: inputs of different Contexts are an Error that names the ope
   CHECK(add(x, x).context() == a);
 }
 
-TEST_CASE("context: the trace is told of every operation") {
+TEST_CASE("context: the trace is told of every operation, forward and backward, and its shape") {
   std::vector<TraceEvent> events;
+  std::vector<std::string> shapes;
   ContextOptions options;
   options.threads = 1;
-  options.trace = [&](const TraceEvent& event) { events.push_back(event); };
+  options.trace = [&](const TraceEvent& event) {
+    events.push_back(event);
+    shapes.push_back(to_string(Shape(event.shape)));
+  };
   const Context context(options);
   const Tensor x = Tensor::full({4, 1000}, 2, context);
   const Tensor y = sum(mul(x, x));
@@ -202,6 +206,21 @@ TEST_CASE("context: the trace is told of every operation") {
   CHECK(events[0].start <= events[0].end);
   CHECK(events[0].end <= events[1].start);
   CHECK(events[0].pool_bytes >= 2 * x.values().size_bytes());
+  CHECK(!events[1].backward);
+  CHECK(shapes == std::vector<std::string>{"(4, 1000)", "()"});
+
+  events.clear();
+  shapes.clear();
+  const Tensor leaf = x.variable();
+  gradients(sum(mul(leaf, x)), {leaf});
+  REQUIRE(events.size() == 4);
+  CHECK(std::string(events[2].operation) == "sum");
+  CHECK(std::string(events[3].operation) == "mul");
+  CHECK(events[2].backward);
+  CHECK(events[3].backward);
+  CHECK(events[2].start <= events[2].end);
+  CHECK(events[2].end <= events[3].start);
+  CHECK(shapes == std::vector<std::string>{"(4, 1000)", "()", "()", "(4, 1000)"});
 }
 
 TEST_CASE("context: log messages go to the callback, or nowhere") {
