@@ -38,7 +38,7 @@ Tensor packed_convolution(const Tensor& weight, const Tensor& wide, const ConvSh
 
 void forward_pointwise(const Call& call, const Attributes& a, const Tensor& y) {
   const Tensor weight = call.input(kWeight);
-  const Tensor packed = packed_transposed(weight, 0, weight.extent(1));
+  const Tensor packed = packed_transposed(weight);
   const auto& kernels = y.context().kernels().linear;
   const LinearShape shape{a.rows(), a.shape.in, a.in2, a.shape.out};
   const PoolBlock scratch(y.context(), bytes(kernels.forward_scratch(shape, y.context().slots())));

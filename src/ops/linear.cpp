@@ -25,7 +25,7 @@ Tensor forward(Call& call) {
   if (call.wants(kWeight)) call.keep_input(kX);
   const std::int64_t in = weight.extent(1), out = weight.extent(0);
   Tensor y = make(with_last(x.shape(), out), x.context());
-  const Tensor packed = packed_transposed(weight, 0, in);
+  const Tensor packed = packed_transposed(weight);
   const LinearShape shape{x.elements() / in, in, 0, out};
   const auto& kernels = x.context().kernels().linear;
   const PoolBlock scratch(x.context(),

@@ -5,14 +5,14 @@
 
 namespace eddy::inline v0_1 {
 
-Tensor packed_transposed(const Tensor& weight, std::int64_t first, std::int64_t in) {
+Tensor packed_transposed(const Tensor& weight) {
   const auto pack = [&] {
     const Context& context = weight.context();
     const auto& kernels = context.kernels().linear;
     const Tensor wide = widened(weight);
-    const std::int64_t out = weight.extent(0), ld = weight.elements() / out;
+    const std::int64_t out = weight.extent(0), in = weight.elements() / out;
     Tensor packed = make({kernels.packed_size(in, out)}, context);
-    kernels.pack_transposed(launch_of(context), out, in, data(wide) + first, ld, write(packed));
+    kernels.pack_transposed(launch_of(context), out, in, data(wide), in, write(packed));
     return packed;
   };
   return derived(weight, kPackedTransposed, pack);

@@ -9,8 +9,8 @@ namespace eddy::inline v0_1 {
 // Kinds of derived forms of a parameter.
 enum DerivedKind { kPackedTransposed, kPackedConvolution };  // of a convolution, plus its algorithm
 
-// W^T of all inputs or of a range as a right factor; kept for a parameter outside training when it is all of them.
-Tensor packed_transposed(const Tensor& weight, std::int64_t first, std::int64_t in);
+// W^T of all inputs as a right factor; kept for a parameter outside training.
+Tensor packed_transposed(const Tensor& weight);
 
 // dx (rows x in) = g (rows x O) W
 void rows_times_weight(const Tensor& g, std::int64_t rows, const Tensor& weight, std::int64_t first, std::int64_t in,
