@@ -1,5 +1,7 @@
 #include "ops/op_table.hpp"
 
+#include "base/hash.hpp"
+#include "eddy/random.hpp"
 #include "reference/layers.hpp"
 
 namespace eddy::test {
@@ -250,6 +252,23 @@ void add_attention(std::vector<Row>& rows) {
   }
 }
 
+// The mask is the documented one: elements whose keyed number is below p fall.
+void add_dropout(std::vector<Row>& rows) {
+  constexpr double p = 0.3;
+  const auto run = [=](Tensors in) {
+    const DropoutScope scope({11, 7});
+    return dropout(in[0], p, "mid_block.resnets.0");
+  };
+  rows.push_back({"dropout", {{{3, 5, 7}}}, run, [=](Arrays in) {
+                    const NoiseKey key(kDropout, 7, static_cast<std::uint32_t>(fnv1a("mid_block.resnets.0") >> 40));
+                    Array y(in[0].shape);
+                    for (std::int64_t i = 0; i < y.elements(); ++i) {
+                      if (keyed_uniform(11, key, i / 35, i % 35) >= p) y[i] = in[0][i] * Dual(1 / (1 - p));
+                    }
+                    return y;
+                  }});
+}
+
 void add_embeddings(std::vector<Row>& rows) {
   for (const std::vector<std::int64_t>& shape : {std::vector<std::int64_t>{7}, {3, 4}}) {
     rows.push_back({"embedding of rank " + std::to_string(shape.size()), {{shape, Fill::index}, {{5, 9}}},
@@ -283,6 +302,7 @@ const std::vector<Row>& op_table() {
     add_resampling(rows);
     add_group_norm(rows);
     add_attention(rows);
+    add_dropout(rows);
     add_embeddings(rows);
     return rows;
   }();
