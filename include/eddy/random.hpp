@@ -91,6 +91,9 @@ class EDDY_API TorchGenerator {
 
 EDDY_API std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key);
 
+// Words of the elements [4 block, 4 block + 4) of the key's numbers for a sample.
+EDDY_API std::array<std::uint32_t, 4> keyed_words(std::uint64_t seed, const NoiseKey& key, std::int64_t sample,
+                                                  std::int64_t block);
 // The element's word of the key's numbers for a sample. This and what follows throw Error for a key, sample or element out of
 // range.
 EDDY_API std::uint32_t keyed_bits(std::uint64_t seed, const NoiseKey& key, std::int64_t sample, std::int64_t element = 0);

@@ -1,5 +1,7 @@
 // Dropout: y = mask x / (1 - p). The mask is a function of (seed, micro-step, path of the layer, sample, element), so it is
 // never stored: backward draws it again.
+#include <algorithm>
+
 #include "base/hash.hpp"
 #include "eddy/random.hpp"
 #include "ops/support.hpp"
@@ -26,9 +28,12 @@ Tensor dropped(const Tensor& x, const Drop& drop) {
     const Work& w = *static_cast<const Work*>(argument);
     const NoiseKey key(kDropout, w.drop.key.micro_step, w.drop.path);
     const float keep = static_cast<float>(1 / (1 - w.drop.p));
-    for (std::int64_t i = 0; i < w.row; ++i) {
-      const bool kept = keyed_uniform(w.drop.key.seed, key, sample, i) >= w.drop.p;
-      w.out[sample * w.row + i] = kept ? w.in[sample * w.row + i] * keep : 0;
+    for (std::int64_t first = 0; first < w.row; first += 4) {
+      const auto words = keyed_words(w.drop.key.seed, key, sample, first / 4);
+      for (std::int64_t i = first; i < std::min(first + 4, w.row); ++i) {
+        const bool kept = words[static_cast<std::size_t>(i - first)] * 0x1p-32 >= w.drop.p;
+        w.out[sample * w.row + i] = kept ? w.in[sample * w.row + i] * keep : 0;
+      }
     }
   };
   x.context().threads().run_tiles(x.extent(0), tile, &work);

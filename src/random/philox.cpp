@@ -15,16 +15,6 @@ std::array<std::uint32_t, 2> key_of(std::uint64_t seed) {
   return {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)};
 }
 
-std::array<std::uint32_t, 4> words(std::uint64_t seed, const NoiseKey& key, std::int64_t sample, std::int64_t block) {
-  if (key.step >> 32 != 0 || key.substep >> 24 != 0 || key.purpose >> 8 != 0 || sample >> 32 != 0 || block >> 32 != 0) {
-    throw Error("random: step, sample and block of a key must be below 2^32, substep below 2^24, purpose below 2^8, and none "
-                "negative");
-  }
-  return philox4x32({static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(sample),
-                     static_cast<std::uint32_t>(key.step), key.purpose << 24 | key.substep},
-                    key_of(seed));
-}
-
 class PhiloxSource final : public NoiseSource::Source {
  public:
   explicit PhiloxSource(std::uint64_t seed) : seed_(seed) {}
@@ -63,8 +53,18 @@ std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> c, std::arr
   return c;
 }
 
+std::array<std::uint32_t, 4> keyed_words(std::uint64_t seed, const NoiseKey& key, std::int64_t sample, std::int64_t block) {
+  if (key.step >> 32 != 0 || key.substep >> 24 != 0 || key.purpose >> 8 != 0 || sample >> 32 != 0 || block >> 32 != 0) {
+    throw Error("random: step, sample and block of a key must be below 2^32, substep below 2^24, purpose below 2^8, and none "
+                "negative");
+  }
+  return philox4x32({static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(sample),
+                     static_cast<std::uint32_t>(key.step), key.purpose << 24 | key.substep},
+                    key_of(seed));
+}
+
 std::uint32_t keyed_bits(std::uint64_t seed, const NoiseKey& key, std::int64_t sample, std::int64_t element) {
-  return words(seed, key, sample, element >> 2)[static_cast<std::size_t>(element & 3)];
+  return keyed_words(seed, key, sample, element >> 2)[static_cast<std::size_t>(element & 3)];
 }
 
 double keyed_uniform(std::uint64_t seed, const NoiseKey& key, std::int64_t sample, std::int64_t element) {
@@ -73,7 +73,7 @@ double keyed_uniform(std::uint64_t seed, const NoiseKey& key, std::int64_t sampl
 
 void keyed_normals(std::uint64_t seed, const NoiseKey& key, std::int64_t sample, std::span<float> out) {
   for (std::size_t i = 0; i < out.size(); i += 4) {
-    const auto w = words(seed, key, sample, static_cast<std::int64_t>(i / 4));
+    const auto w = keyed_words(seed, key, sample, static_cast<std::int64_t>(i / 4));
     for (std::size_t pair = 0; pair < 4 && i + pair < out.size(); pair += 2) {
       const double r = std::sqrt(-2 * portable_log((w[pair] + 1.0) * 0x1p-32));
       const SinCos turn = portable_sincos_turns(w[pair + 1] * 0x1p-32);
