@@ -1,7 +1,7 @@
-// Reverse-mode derivatives: a tape of coarse operations, recorded while they run.
+// Derivatives by a tape of coarse operations, recorded while they run.
 //
-// Each operation is a record of free functions: forward, vjp (vector-Jacobian product, for `backward`) and jvp
-// (Jacobian-vector product, may be absent). A node of the tape holds the record and what forward saved. The graph
+// Each operation is a record of free functions: forward, vjp (vector-Jacobian product, for `gradients`) and jvp
+// (Jacobian-vector product, for `jvp`; may be absent). A node of the tape holds the record and what forward saved. The graph
 // belongs to its tensors: dropping them drops it, and what a backward needed goes back to the pool once it has run.
 #pragma once
 
@@ -59,7 +59,8 @@ struct Operation {
   Tensor (*forward)(Call& call);
   // gradient: of the output. Sets result[i] for every input with wants(i); an empty result[i] stands for zero.
   void (*vjp)(Call& call, const Tensor& gradient, std::span<Tensor> result);
-  // tangents: of the inputs, empty ones stand for zero. May be null: forward-mode is then refused.
+  // The output's tangent. tangents: of the inputs, empty ones stand for zero; wants(i) tells which are there, and an input may
+  // be asked for when forward kept it. May be null: forward-mode is then refused.
   Tensor (*jvp)(Call& call, std::span<const Tensor> tangents) = nullptr;
   // The output is cheap to compute again: operations that keep it for their vjp keep this node instead.
   bool remake = false;
@@ -83,6 +84,15 @@ EDDY_API std::vector<Tensor> gradients(const Tensor& root, std::initializer_list
 // even when other handles share it.
 EDDY_API void write_gradients(const Tensor& root, std::span<const Tensor> leaves, std::span<Tensor> into,
                               const Tensor& seed = {});
+
+struct Jvp {
+  Tensor value, tangent;
+};
+
+// function(inputs) and its derivative along the tangents, one of each input's shape (empty: zero), in one forward pass. Both
+// come off the tape. Throws Error naming an operation on the way that has no jvp; few have one so far.
+EDDY_API Jvp jvp(const std::function<Tensor(std::span<const Tensor>)>& function, std::span<const Tensor> inputs,
+                 std::span<const Tensor> tangents);
 
 // Runs `function` without recording its inner operations; they run again during backward. Derivatives flow to `inputs`
 // and to every parameter that the function uses.

@@ -2,6 +2,7 @@
 // each input (all elements of small ones, a keyed choice of large ones). Those heavy with formulas in double too.
 #include <algorithm>
 #include <cstring>
+#include <set>
 
 #include "eddy/random.hpp"
 #include "ops/op_table.hpp"
@@ -184,7 +185,54 @@ double worst_error(const std::vector<double>& got, const std::vector<double>& ex
   return worst;
 }
 
+const std::set<std::string> kForwardMode{"silu", "relu", "gelu", "gelu_tanh", "quick_gelu", "tanh",  "sigmoid",
+                                         "mish", "exp",  "affine", "reshape",  "slice",      "dropout"};
+
+// The derivative along keyed tangents of all inputs at once.
+void check_forward(const Row& row, std::vector<Array> in, const Context& context) {
+  std::vector<Tensor> inputs, tangents;
+  for (std::size_t i = 0; i < in.size(); ++i) {
+    inputs.push_back(tensor_of(in[i], row.inputs[i], context));
+    tangents.emplace_back();
+    if (!differentiable(row.inputs[i])) continue;
+    std::vector<float> values(in[i].at.size());
+    keyed_normals(kSeed, {kUser, 50}, static_cast<std::int64_t>(i), values);
+    for (std::size_t k = 0; k < values.size(); ++k) {
+      in[i].at[k].slope = values[k];
+      in[i].at[k].slope_size = std::abs(in[i].at[k].slope);
+    }
+    tangents.back() = Tensor::from(std::span<const float>(values), inputs.back().shape(), context);
+  }
+  const auto function = [&](std::span<const Tensor> x) { return row.run({x.begin(), x.end()}); };
+  if (!kForwardMode.contains(row.name)) {
+    CHECK_THROWS_WITH(jvp(function, inputs, tangents), Catch::Contains("has no forward derivative"));
+    return;
+  }
+  const Jvp found = jvp(function, inputs, tangents);
+  const Array y = row.reference(in);
+  REQUIRE(found.tangent.elements() == y.elements());
+  Worst value, slope;
+  for (std::size_t i = 0; i < y.at.size(); ++i) {
+    value.take(found.value.values()[i], y.at[i].value, y.at[i].size);
+    slope.take(found.tangent.values()[i], y.at[i].slope, y.at[i].slope_size);
+  }
+  CHECK(value.ratio <= row.error);
+  CHECK(slope.ratio <= row.error);
+}
+
 }  // namespace
+
+TEST_CASE("operations: forward derivatives are the naive reference's, or are refused", "[ops]") {
+  std::size_t checked = 0;
+  for (const Row& row : op_table()) {
+    if (std::ranges::none_of(row.inputs, differentiable)) continue;
+    INFO(row.name);
+    const Expected expected(row);
+    for (const Context& context : contexts()) check_forward(row, expected.in, context);
+    checked += kForwardMode.contains(row.name) ? 1 : 0;
+  }
+  CHECK(checked == kForwardMode.size());
+}
 
 TEST_CASE("operations: value and gradients are those of the naive reference on every instruction set", "[ops]") {
   for (const Row& row : op_table()) {
