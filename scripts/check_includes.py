@@ -7,7 +7,7 @@ import sys
 LEVELS = {"base": -1, "kernels": 0, "tensor": 1, "autograd": 2, "random": 2, "io": 2, "ops": 3, "schedule": 4, "nn": 4,
           "denoiser": 5, "model": 5, "sampler": 6, "data": 6, "train": 7, "metrics": 7, "pipeline": 8, "cli": 9}
 # Public headers, by the room that stands behind them.
-HEADERS = {"version": "base", "error": "base", "cancel": "base", "context": "base", "tensor": "tensor",
+HEADERS = {"version": "base", "error": "base", "cancel": "base", "context": "base", "tensor": "tensor", "eigen": "tensor",
            "autograd": "autograd", "random": "random", "ops": "ops", "schedule": "schedule", "nn": "nn",
            "network": "tensor", "denoiser": "denoiser", "model": "model", "sampler": "sampler", "data": "data",
            "train": "train", "pipeline": "pipeline"}

@@ -1,4 +1,4 @@
-// The whole library.
+// The whole library, but for eigen.hpp.
 #pragma once
 
 #include "eddy/autograd.hpp"
