@@ -12,6 +12,13 @@ namespace eddy::inline v0_1 {
 class EDDY_API CancelToken {
  public:
   CancelToken();
+  // From a std::stop_token, or anything else that has stop_requested(), callable from any thread: it is asked beside the flag.
+  template <class StopToken>
+    requires requires(const StopToken& stop) { stop.stop_requested() ? 1 : 0; }
+  CancelToken(StopToken stop)  // NOLINT: a stop token is a token
+      : CancelToken(std::make_shared<const StopToken>(static_cast<StopToken&&>(stop)), [](const void* asked) noexcept -> bool {
+          return static_cast<const StopToken*>(asked)->stop_requested();
+        }) {}
   void cancel() const noexcept;
   bool cancelled() const noexcept;
 
@@ -19,7 +26,9 @@ class EDDY_API CancelToken {
   void check() const;
 
  private:
-  std::shared_ptr<void> flag_;
+  CancelToken(std::shared_ptr<const void> stop, bool (*stop_requested)(const void*) noexcept);
+  struct State;
+  std::shared_ptr<State> state_;
 };
 
 }  // namespace eddy::inline v0_1

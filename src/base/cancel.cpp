@@ -1,7 +1,8 @@
-// The shared flag behind a CancelToken.
+// The shared flag behind a CancelToken, and the host's own stop token beside it.
 #include "eddy/cancel.hpp"
 
 #include <atomic>
+#include <utility>
 
 #include "eddy/error.hpp"
 
@@ -9,14 +10,24 @@ namespace eddy::inline v0_1 {
 
 static_assert(std::atomic<bool>::is_always_lock_free, "cancel() must be async-signal-safe");
 
-CancelToken::CancelToken() : flag_(std::make_shared<std::atomic<bool>>(false)) {}
+struct CancelToken::State {
+  std::atomic<bool> flag{false};
+  std::shared_ptr<const void> stop{};
+  bool (*stop_requested)(const void*) noexcept = nullptr;
+};
 
-void CancelToken::cancel() const noexcept {
-  static_cast<std::atomic<bool>*>(flag_.get())->store(true, std::memory_order_relaxed);
+CancelToken::CancelToken() : state_(std::make_shared<State>()) {}
+
+CancelToken::CancelToken(std::shared_ptr<const void> stop, bool (*stop_requested)(const void*) noexcept) : CancelToken() {
+  state_->stop = std::move(stop);
+  state_->stop_requested = stop_requested;
 }
 
+void CancelToken::cancel() const noexcept { state_->flag.store(true, std::memory_order_relaxed); }
+
 bool CancelToken::cancelled() const noexcept {
-  return static_cast<const std::atomic<bool>*>(flag_.get())->load(std::memory_order_relaxed);
+  if (state_->flag.load(std::memory_order_relaxed)) return true;
+  return state_->stop_requested != nullptr && state_->stop_requested(state_->stop.get());
 }
 
 void CancelToken::check() const {

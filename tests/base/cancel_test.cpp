@@ -1,6 +1,7 @@
 #include "eddy/cancel.hpp"
 
 #include <atomic>
+#include <stop_token>
 #include <thread>
 
 #include "eddy/eddy.hpp"
@@ -18,6 +19,29 @@ TEST_CASE("cancel: copies share the flag, other tokens do not") {
   CHECK_THROWS_AS(a.check(), Cancelled);
   CHECK_THROWS_AS(a.check(), Error);
   other.check();
+}
+
+TEST_CASE("cancel: a token made of a stop_token is cancelled by either") {
+  std::stop_source source;
+  const CancelToken a = source.get_token(), b(source.get_token());
+  const CancelToken copy = a;
+  CHECK(!copy.cancelled());
+  b.cancel();
+  CHECK(b.cancelled());
+  CHECK(!a.cancelled());
+  source.request_stop();
+  CHECK(copy.cancelled());
+  CHECK_THROWS_AS(copy.check(), Cancelled);
+
+  std::stop_source other;
+  DdimOptions options;
+  options.cancel = other.get_token();
+  const Denoiser denoise = from_v([&](const Tensor& x, const Tensor&, const Condition&) {
+    other.request_stop();
+    return affine(x, 0.1);
+  });
+  const auto list = steps(trailing_levels(linear_schedule(1000), 20));
+  CHECK_THROWS_AS(sample_ddim(denoise, Tensor::full({2, 4}, 1), list, philox_noise(0), options), Cancelled);
 }
 
 TEST_CASE("cancel: operations look at the tokens of all scopes around them, and at none outside") {
