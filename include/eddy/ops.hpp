@@ -80,7 +80,7 @@ struct Conv2dOptions {
 EDDY_API Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2dOptions& options = {},
                        const Tensor& x2 = {}, const Tensor& sample_bias = {}, const Tensor& residual = {});
 
-// Nearest neighbour to (height, width); source index floor(i * H / height) as torch has it.
+// Nearest neighbour to (height, width); source index floor(i * (H / height)) in float32, as torch has it.
 EDDY_API Tensor upsample_nearest(const Tensor& x, std::int64_t height, std::int64_t width);
 // Mean of 2 x 2 blocks, a last odd row or column left out (torch's AvgPool2d(2)).
 EDDY_API Tensor avg_pool2(const Tensor& x);

@@ -1,9 +1,12 @@
 // Pictures to another size: nearest neighbour up (or anywhere), means of 2x2 blocks down.
 //
-//   up    y[i, j] = x[floor(i H / height), floor(j W / width)]; its gradient sums over the copies
+//   up    y[i, j] = x[s(i), s(j)], s(i) = min(floor(i (H / height)), H - 1) in float32, as torch has it (at height = 2 H it is
+//         i >> 1); its gradient sums over the copies
 //   down  y[i, j] = mean of x[2i..2i+1, 2j..2j+1]; its gradient is a quarter to each of the four
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <vector>
 
 #include "ops/support.hpp"
 
@@ -18,6 +21,17 @@ struct Picture {
     return ((sample * height + row) * width + column) * channels;
   }
 };
+
+// s(i) for every i below `to`.
+std::vector<std::int64_t> sources(std::int64_t from, std::int64_t to) {
+  std::vector<std::int64_t> result(static_cast<std::size_t>(to));
+  const float scale = static_cast<float>(from) / static_cast<float>(to);
+  for (std::int64_t i = 0; i < to; ++i) {
+    const auto scaled = static_cast<std::int64_t>(std::floor(static_cast<float>(i) * scale));
+    result[static_cast<std::size_t>(i)] = to == 2 * from ? i >> 1 : std::min(scaled, from - 1);
+  }
+  return result;
+}
 
 // f(sample) for every sample on the threads.
 template <class F>
@@ -35,12 +49,13 @@ Tensor upsampled(Call& call) {
   const Picture from(x.shape()), to(shape);
   const float* in = data(x);
   float* out = write(y);
+  const auto rows = sources(from.height, to.height), columns = sources(from.width, to.width);
   const auto row_bytes = static_cast<std::size_t>(from.channels) * sizeof(float);
   for_samples(x.context(), to.n, [&](std::int64_t sample) {
     for (std::int64_t i = 0; i < to.height; ++i) {
       for (std::int64_t j = 0; j < to.width; ++j) {
-        const float* source = in + from.at(sample, i * from.height / to.height, j * from.width / to.width);
-        std::memcpy(out + to.at(sample, i, j), source, row_bytes);
+        const std::int64_t row = rows[static_cast<std::size_t>(i)], column = columns[static_cast<std::size_t>(j)];
+        std::memcpy(out + to.at(sample, i, j), in + from.at(sample, row, column), row_bytes);
       }
     }
   });
@@ -50,13 +65,14 @@ Tensor upsampled(Call& call) {
 void upsampled_vjp(Call& call, const Tensor& g, std::span<Tensor> result) {
   const Picture small(call.input_shape(0)), large(g.shape());
   result[0] = make(call.input_shape(0), g.context());
+  const auto rows = sources(small.height, large.height), columns = sources(small.width, large.width);
   const float* in = data(g);
   float* out = write(result[0]);
   for_samples(g.context(), small.n, [&](std::int64_t sample) {
     std::fill_n(out + small.at(sample, 0, 0), small.height * small.width * small.channels, 0.0f);
     for (std::int64_t i = 0; i < large.height; ++i) {
       for (std::int64_t j = 0; j < large.width; ++j) {
-        float* to = out + small.at(sample, i * small.height / large.height, j * small.width / large.width);
+        float* to = out + small.at(sample, rows[static_cast<std::size_t>(i)], columns[static_cast<std::size_t>(j)]);
         const float* from = in + large.at(sample, i, j);
         for (std::int64_t c = 0; c < small.channels; ++c) to[c] += from[c];
       }

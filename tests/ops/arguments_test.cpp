@@ -77,3 +77,15 @@ TEST_CASE("dropout: is off without a scope, keeps the share 1 - p, scales, and d
   const DropoutScope next({3, 8});
   CHECK_FALSE(std::ranges::equal(dropout(x, 0.25, "layer").values(), y.values()));
 }
+
+// Printed by torch 2.13.0: interpolate(x, size, mode="nearest") of 0, 1, 2, ...; floor(i from / to) is one more at each.
+TEST_CASE("upsample_nearest: where a float32 scale rounds, the source is torch's", "[ops]") {
+  struct Case {
+    std::int64_t from, to, i, source;
+  };
+  for (const Case& c : {Case{2, 82, 41, 0}, {2, 94, 47, 0}, {3, 123, 82, 1}, {3, 141, 47, 0}}) {
+    Tensor x = zeros({1, c.from, 1, 1});
+    for (std::int64_t i = 0; i < c.from; ++i) x.mutable_values()[static_cast<std::size_t>(i)] = static_cast<float>(i);
+    CHECK(upsample_nearest(x, c.to, 1).values()[static_cast<std::size_t>(c.i)] == static_cast<float>(c.source));
+  }
+}

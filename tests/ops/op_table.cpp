@@ -172,7 +172,7 @@ void add_conv2d(std::vector<Row>& rows) {
 }
 
 void add_resampling(std::vector<Row>& rows) {
-  for (const auto& [height, width] : {std::pair{8, 10}, {7, 9}, {3, 2}}) {
+  for (const auto& [height, width] : {std::pair{8, 10}, {7, 9}, {3, 2}, {3, 205}}) {
     rows.push_back({"upsample_nearest to " + std::to_string(height) + " x " + std::to_string(width), {{{2, 4, 5, 3}}},
                     [h = height, w = width](Tensors in) { return upsample_nearest(in[0], h, w); },
                     [h = height, w = width](Arrays in) { return upsample_nearest(in[0], h, w); }});

@@ -59,13 +59,20 @@ inline Array conv2d(const Array& x, const Array& w, const Array& bias, const Con
   return y;
 }
 
+// torch's index: a scale in float32, but for twice the size.
+inline std::int64_t nearest_source(std::int64_t i, std::int64_t from, std::int64_t to) {
+  if (to == 2 * from) return i / 2;
+  const float scale = static_cast<float>(from) / static_cast<float>(to);
+  return std::min(static_cast<std::int64_t>(static_cast<float>(i) * scale), from - 1);
+}
+
 inline Array upsample_nearest(const Array& x, std::int64_t height, std::int64_t width) {
   Array y({x.extent(0), height, width, x.extent(3)});
   for (std::int64_t s = 0; s < y.extent(0); ++s)
     for (std::int64_t i = 0; i < height; ++i)
       for (std::int64_t j = 0; j < width; ++j)
         for (std::int64_t c = 0; c < y.extent(3); ++c) {
-          y(s, i, j, c) = x(s, i * x.extent(1) / height, j * x.extent(2) / width, c);
+          y(s, i, j, c) = x(s, nearest_source(i, x.extent(1), height), nearest_source(j, x.extent(2), width), c);
         }
   return y;
 }
