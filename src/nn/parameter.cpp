@@ -31,14 +31,6 @@ struct ParameterTree::State {
   std::shared_ptr<Storage> arena;
 };
 
-namespace {
-
-constexpr std::int64_t kAlignment = 16;  // floats in 64 bytes
-
-std::int64_t aligned(std::int64_t elements) { return (elements + kAlignment - 1) / kAlignment * kAlignment; }
-
-}  // namespace
-
 const std::string& Parameter::name() const { return State::of(*this).name; }
 const Shape& Parameter::shape() const { return State::of(*this).shape; }
 
@@ -105,7 +97,7 @@ bool ParameterTree::allocated() const { return state_->arena != nullptr; }
 void ParameterTree::allocate(const Context& context) const {
   if (allocated()) throw Error("ParameterTree::allocate: the tree is allocated already");
   std::int64_t total = 0;
-  for (const Parameter& parameter : state_->parameters) total += aligned(parameter.shape().elements());
+  for (const Parameter& parameter : state_->parameters) total += padded(parameter.shape().elements());
   auto arena = std::make_shared<Storage>(context, static_cast<std::size_t>(total) * sizeof(float));
   if (total > 0) std::memset(arena->data, 0, arena->bytes);
   std::int64_t offset = 0;
@@ -116,7 +108,7 @@ void ParameterTree::allocate(const Context& context) const {
     leaf.name = state.name;
     leaf.is_parameter = true;
     leaf.trainable = state.trainable;
-    offset += aligned(state.shape.elements());
+    offset += padded(state.shape.elements());
   }
   state_->arena = std::move(arena);
 }

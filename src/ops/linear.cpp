@@ -1,21 +1,12 @@
 // y = x W^T + bias + residual.
 //
 //   dx = dy W,  dW = dy^T x,  dbias = sum over rows of dy,  dresidual = dy
-#include <algorithm>
-
 #include "autograd/node.hpp"
 #include "ops/matrix.hpp"
 
 namespace eddy::inline v0_1 {
 
 namespace {
-
-Shape with_last(const Shape& shape, std::int64_t last) {
-  std::array<std::int64_t, Shape::kMaxRank> extents{};
-  std::ranges::copy(shape.extents(), extents.begin());
-  extents[static_cast<std::size_t>(shape.rank() - 1)] = last;
-  return Shape(std::span<const std::int64_t>(extents.data(), static_cast<std::size_t>(shape.rank())));
-}
 
 enum Input { kX, kWeight, kBias, kResidual };
 

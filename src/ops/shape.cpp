@@ -1,5 +1,4 @@
 // Other extents, slices and joins of the innermost extent, and the order of picture extents.
-#include <algorithm>
 #include <cstring>
 
 #include "ops/support.hpp"
@@ -16,13 +15,6 @@ constexpr Operation kReshape{
     },
     [](Call& call, const Tensor& g, std::span<Tensor> result) { result[0] = g.viewed(call.input_shape(0)); },
     [](Call& call, std::span<const Tensor> t) { return t[0].viewed(call.attributes<Shape>()); }, true};
-
-Shape with_last(const Shape& shape, std::int64_t last) {
-  std::array<std::int64_t, Shape::kMaxRank> extents{};
-  std::ranges::copy(shape.extents(), extents.begin());
-  extents[static_cast<std::size_t>(shape.rank() - 1)] = last;
-  return Shape(std::span<const std::int64_t>(extents.data(), static_cast<std::size_t>(shape.rank())));
-}
 
 // Copies `count` columns between rows of different lengths.
 void copy_columns(const Tensor& from, std::int64_t from_first, const Tensor& to, std::int64_t to_first,

@@ -1,6 +1,7 @@
 // What operations share: reaching kernels, checking arguments, making results.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
@@ -24,6 +25,14 @@ inline const float* data(const Tensor& x) { return x.defined() ? x.values().data
 inline float* write(const Tensor& x) { return x.defined() ? Tensor::Access::write(x) : nullptr; }
 inline Tensor make(const Shape& shape, const Context& context) {
   return Tensor::uninitialised(shape, DType::f32, context);
+}
+
+// The shape with another innermost extent.
+inline Shape with_last(const Shape& shape, std::int64_t last) {
+  std::array<std::int64_t, Shape::kMaxRank> extents{};
+  std::ranges::copy(shape.extents(), extents.begin());
+  extents[static_cast<std::size_t>(shape.rank() - 1)] = last;
+  return Shape(std::span<const std::int64_t>(extents.data(), static_cast<std::size_t>(shape.rank())));
 }
 
 // Throws Error "operation: message" when `holds` is false.

@@ -21,6 +21,9 @@ struct Storage {
   Storage& operator=(const Storage&) = delete;
 };
 
+// Floats that a tensor of so many takes in an arena, where each begins at a cache line.
+inline std::int64_t padded(std::int64_t elements) { return (elements + 15) / 16 * 16; }
+
 // Base of the tape's nodes, which the room autograd defines. This room only tells a leaf that it was written.
 struct Node {
   virtual ~Node();

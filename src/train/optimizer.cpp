@@ -11,8 +11,6 @@ namespace eddy::inline v0_1 {
 
 namespace {
 
-constexpr std::int64_t kAlignment = 16;  // floats, as in the arena of the values
-
 // Parameters whose values lie one after another: one walk.
 struct Segment {
   std::size_t first, count;
@@ -58,7 +56,7 @@ Optimizer::Optimizer(std::span<const Parameter> parameters, const OptimizerOptio
     if (!(p.value().context() == s.context)) {
       throw Error("Optimizer: " + p.name() + " and " + first->name() + " belong to different Contexts");
     }
-    const std::int64_t padded = (p.value().elements() + kAlignment - 1) / kAlignment * kAlignment;
+    const std::int64_t length = padded(p.value().elements());
     const float* values = p.value().values().data();
     const Storage* storage = Tensor::Access::storage(p.value()).get();
     if (values != end || storage != arena) s.segments.push_back({s.parameters.size(), 0, s.elements, 0});
@@ -66,8 +64,8 @@ Optimizer::Optimizer(std::span<const Parameter> parameters, const OptimizerOptio
     s.segments.back().elements = s.elements + p.value().elements() - s.segments.back().offset;
     s.parameters.push_back(p);
     s.offsets.push_back(s.elements);
-    s.elements += padded;
-    end = values + padded;
+    s.elements += length;
+    end = values + length;
     arena = storage;
   }
   s.m = Tensor::zeros({s.elements}, s.context);
