@@ -99,14 +99,24 @@ Tensor Tensor::variable() const {
 Tensor derived(const Tensor& parameter, int kind, const std::function<Tensor()>& make) {
   LeafNode* leaf = leaf_of(parameter);
   if (leaf == nullptr || scope().grad || scope().recording || scope().backward != nullptr) return make();
-  const std::lock_guard lock(leaf->mutex);
   const std::uint64_t version = leaf->version.load(std::memory_order_relaxed);
-  for (const auto& entry : leaf->derived) {
-    if (entry.kind == kind && entry.version == version) return entry.form;
+  const auto kept = [&] {
+    for (const auto& entry : leaf->derived) {
+      if (entry.kind == kind && entry.version == version) return entry.form;
+    }
+    return Tensor();
+  };
+  {
+    const std::lock_guard lock(leaf->mutex);
+    if (const Tensor form = kept(); form.defined()) return form;
   }
+  // Made without the lock: its tiles may run on a host's pool, which may take up other work that asks for the same form.
+  const Tensor made = make();
+  const std::lock_guard lock(leaf->mutex);
+  if (const Tensor form = kept(); form.defined()) return form;
   std::erase_if(leaf->derived, [&](const auto& entry) { return entry.kind == kind || entry.version != version; });
-  leaf->derived.push_back({kind, version, make()});
-  return leaf->derived.back().form;
+  leaf->derived.push_back({kind, version, made});
+  return made;
 }
 
 }  // namespace eddy::inline v0_1

@@ -31,6 +31,21 @@ TEST_CASE("derived: a form of a parameter is made once a version, and each time 
   CHECK(made == 4);
 }
 
+TEST_CASE("derived: making a form may ask for the same one, as other work on a host's threads does") {
+  const Tensor value = Tensor::full({4}, 1).variable();
+  const NoGrad off;
+  int made = 0;
+  Tensor inner;
+  const Tensor outer = derived(value, 5, [&] {
+    inner = derived(value, 5, [&] { return ++made, affine(value.detached(), 3); });
+    return ++made, affine(value.detached(), 3);
+  });
+  CHECK(made == 2);
+  CHECK(outer.raw() == inner.raw());  // the first that was ready serves all
+  CHECK(derived(value, 5, [&] { return ++made, Tensor(); }).raw() == inner.raw());
+  CHECK(made == 2);
+}
+
 TEST_CASE("derived: layers see new weights at once") {
   const ParameterTree tree;
   const Linear linear_layer(tree.in("linear"), 2, 1, {.bias = false});
