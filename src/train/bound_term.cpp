@@ -11,6 +11,8 @@
 
 #include <cmath>
 
+#include "base/portable_math.hpp"
+
 namespace eddy::inline v0_1 {
 
 namespace {
@@ -18,26 +20,26 @@ namespace {
 using Value = BoundTerm::Value;  // slope: in ln w
 
 Value divergence(double difference, double small, double log_small, double log_w) {
-  const double part = (difference * difference + small) * std::exp(-log_w) / 2;
+  const double part = (difference * difference + small) * portable_exp(-log_w) / 2;
   return {part - 0.5 + (log_w - log_small) / 2, 0.5 - part};
 }
 
 Value density(double difference, double log_w) {
-  const double part = difference * difference * std::exp(-log_w) / 2;
-  return {part + (log_w + std::log(2 * 3.14159265358979323846)) / 2, 0.5 - part};
+  const double part = difference * difference * portable_exp(-log_w) / 2;
+  return {part + (log_w + portable_log(2 * 3.14159265358979323846)) / 2, 0.5 - part};
 }
 
 Value eight_bit_mass(double x0, double mean, double log_w) {
-  const double inverse = std::exp(-log_w / 2);
-  const auto cdf = [](double z) { return std::erfc(-z / std::sqrt(2.0)) / 2; };
-  const auto pdf = [](double z) { return std::exp(-z * z / 2) / std::sqrt(2 * 3.14159265358979323846); };
+  const double inverse = portable_exp(-log_w / 2);
+  const auto cdf = [](double z) { return portable_erfc(-z / std::sqrt(2.0)) / 2; };
+  const auto pdf = [](double z) { return portable_exp(-z * z / 2) / std::sqrt(2 * 3.14159265358979323846); };
   const bool low = x0 < -0.999, high = x0 > 0.999;
   const double below = (x0 - 1.0 / 255 - mean) * inverse, above = (x0 + 1.0 / 255 - mean) * inverse;
   // Tails are taken on the side where the function is small.
   const double mass = low ? cdf(above) : high ? cdf(-below) : below > 0 ? cdf(-below) - cdf(-above) : cdf(above) - cdf(below);
-  if (mass < 1e-12) return {-std::log(1e-12), 0};
+  if (mass < 1e-12) return {-portable_log(1e-12), 0};
   const double slope = (low ? 0 : pdf(below) * below) - (high ? 0 : pdf(above) * above);  // of the mass in ln(1/sqrt w), negated
-  return {-std::log(mass), -slope / 2 / mass};
+  return {-portable_log(mass), -slope / 2 / mass};
 }
 
 }  // namespace
@@ -48,8 +50,8 @@ BoundTerm::BoundTerm(const Schedule& s, int t) : first(t == 0) {
   of_x0 = std::sqrt(before) * s.beta(t) / s.one_minus_alpha_bar(t);
   of_x = std::sqrt(1 - s.beta(t)) * rest / s.one_minus_alpha_bar(t);
   small = beta_small(t > 0 ? t : 1);
-  log_small = std::log(small);
-  half_width = (std::log(s.beta(t)) - log_small) / 2;
+  log_small = portable_log(small);
+  half_width = (portable_log(s.beta(t)) - log_small) / 2;
 }
 
 Value BoundTerm::operator()(double x0, double x, double predicted_x0, double v, bool eight_bit) const {

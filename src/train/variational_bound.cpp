@@ -1,6 +1,7 @@
 // Terms of the variational bound on the tape, a mean a sample in bits (nats over ln 2); the formulas are in bound_term.cpp.
 #include <cmath>
 
+#include "base/portable_math.hpp"
 #include "eddy/error.hpp"
 #include "eddy/train.hpp"
 #include "ops/support.hpp"
@@ -30,7 +31,7 @@ void each(const Bound& b, const Tensor& v, const Body& body) {
 }
 
 double bits_a_dimension(const Tensor& v) {
-  return static_cast<double>(v.extent(0)) / static_cast<double>(v.elements()) / std::log(2.0);
+  return static_cast<double>(v.extent(0)) / static_cast<double>(v.elements()) / portable_log(2.0);
 }
 
 Tensor forward(Call& call) {
