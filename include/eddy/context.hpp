@@ -13,7 +13,8 @@
 
 namespace eddy::inline v0_1 {
 
-// The instruction sets that kernels are built for. `best` picks the widest one that this CPU has.
+// The instruction sets that kernels are built for. `best` picks the widest one that this CPU has; `baseline` is what every
+// CPU of the architecture has: SSE2 on x86-64, and on arm64 another name of neon.
 enum class Isa { best, baseline, avx2, avx512, neon };
 
 EDDY_API const char* name(Isa) noexcept;

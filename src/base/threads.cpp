@@ -31,6 +31,8 @@ constexpr int kSpins = 2000;  // some tens of microseconds
 void pause() noexcept {
 #if defined(__x86_64__)
   _mm_pause();
+#elif defined(__aarch64__) && defined(__GNUC__)
+  __asm__ volatile("isb");  // "yield" does nothing on most cores
 #endif
 }
 

@@ -38,7 +38,11 @@
 
 namespace eddy::inline v0_1 {
 
+#if defined(EDDY_HAS_NEON)
+EDDY_TABLE(neon)
+#else
 EDDY_TABLE(baseline)
+#endif
 #if defined(EDDY_HAS_AVX2)
 EDDY_TABLE(avx2)
 #endif
@@ -54,12 +58,14 @@ EDDY_PRODUCTS(amx_bf16)
 
 const KernelTable* kernel_table(Isa isa) noexcept {
   switch (isa) {
-#if defined(__aarch64__)
+#if defined(EDDY_HAS_NEON)
+    case Isa::baseline:
     case Isa::neon:
+      return &neon::table();
 #else
     case Isa::baseline:
-#endif
       return &baseline::table();
+#endif
 #if defined(EDDY_HAS_AVX2)
     case Isa::avx2:
       return &avx2::table();

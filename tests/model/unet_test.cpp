@@ -2,20 +2,14 @@
 #include "pipeline/unet_config.hpp"
 #include "support/catch.hpp"
 #include "support/golden.hpp"
+#include "support/instruction_sets.hpp"
 
 using namespace eddy;
 using eddy::test::Golden;
+using eddy::test::instruction_sets;
 using eddy::test::relative_l2;
 
 namespace {
-
-std::vector<Isa> sets() {
-  std::vector<Isa> result;
-  for (const Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512, Isa::neon}) {
-    if (available(isa)) result.push_back(isa);
-  }
-  return result;
-}
 
 UNet golden_unet(const Golden& golden, const Context& context) {
   const Json json = parse_json(golden.file().metadata().at("config"), "golden");
@@ -43,7 +37,7 @@ double norm(std::span<const float> x) {
 
 TEST_CASE("unet: outputs and gradients are those of diffusers, on every instruction set", "[model]") {
   const std::string name = GENERATE("ddpm", "classes", "resnet", "middle", "nomiddle");
-  for (const Isa isa : sets()) {
+  for (const Isa isa : instruction_sets()) {
     for (const bool recompute : {false, true}) {
       CAPTURE(name, eddy::name(isa), recompute);
       const Context context(ContextOptions{.isa = isa, .threads = 2});
@@ -100,7 +94,7 @@ TEST_CASE("unet: a sample alone, in a batch and with other threads has the same 
                           .layers_per_block = 1,
                           .attention_head_dim = 8,
                           .norm_num_groups = 4};
-  for (const Isa isa : sets()) {
+  for (const Isa isa : instruction_sets()) {
     std::vector<float> reference;
     for (const int threads : {1, 2, 3, 7}) {
       const Context context(ContextOptions{.isa = isa, .threads = threads});

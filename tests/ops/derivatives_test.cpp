@@ -7,6 +7,7 @@
 #include "eddy/random.hpp"
 #include "ops/op_table.hpp"
 #include "support/catch.hpp"
+#include "support/instruction_sets.hpp"
 
 using namespace eddy;
 using namespace eddy::test;
@@ -117,9 +118,7 @@ std::vector<Partial> partials(const Row& row, std::vector<Array> in, const Array
 
 std::vector<Context> contexts() {
   std::vector<Context> result;
-  for (const Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512, Isa::neon}) {
-    if (available(isa)) result.emplace_back(ContextOptions{.isa = isa, .threads = 2});
-  }
+  for (const Isa isa : instruction_sets()) result.emplace_back(ContextOptions{.isa = isa, .threads = 2});
   return result;
 }
 

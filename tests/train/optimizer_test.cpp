@@ -4,6 +4,7 @@
 #include "pipeline/unet_config.hpp"
 #include "support/catch.hpp"
 #include "support/golden.hpp"
+#include "support/instruction_sets.hpp"
 
 using namespace eddy;
 using eddy::test::Golden;
@@ -25,8 +26,7 @@ struct Distance {
 
 TEST_CASE("optimizer: ten AdamW steps with average end where PyTorch ends") {
   const Golden golden("train");
-  for (const Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512, Isa::neon}) {
-    if (!available(isa)) continue;
+  for (const Isa isa : test::instruction_sets()) {
     INFO(name(isa));
     const Context context(ContextOptions{.isa = isa, .threads = 2});
     const Json json = parse_json(golden.file().metadata().at("config"), "golden");
