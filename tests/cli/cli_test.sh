@@ -1,9 +1,14 @@
 #!/bin/sh
-# The program from outside: exit statuses, what goes to stdout, messages. usage: cli_test.sh EDDY
+# The program from outside: exit statuses, what goes to stdout, messages. usage: cli_test.sh [EMULATOR] EDDY
 set -u
-eddy=$1
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+eddy=$1
+if [ $# -gt 1 ]; then
+  printf '#!/bin/sh\nexec "%s" "%s" "$@"\n' "$1" "$2" >"$work/eddy"
+  chmod +x "$work/eddy"
+  eddy=$work/eddy
+fi
 cd "$work" || exit 1
 failures=0
 fail() { echo "FAILED: $*"; failures=$((failures + 1)); }
