@@ -1,5 +1,9 @@
 // The multiply-add peak of the CPU: what any kernel could reach.
+#if defined(__aarch64__)
+#include <arm_neon.h>
+#else
 #include <immintrin.h>
+#endif
 
 #include "bench.hpp"
 
@@ -9,34 +13,53 @@ namespace {
 
 constexpr int kRounds = 2000000;
 
-// Twelve independent chains, enough for two units of latency four or five.
-#define EDDY_PEAK(name, isa, type, set, step)                                          \
-  __attribute__((target(isa), noinline)) float name(float seed) {                      \
-    type a[12];                                                                        \
-    const type b = set(0.999f), c = set(seed);                                         \
-    for (int i = 0; i < 12; ++i) a[i] = set(seed + static_cast<float>(i));             \
-    for (int k = 0; k < kRounds; ++k) {                                                \
-      _Pragma("GCC unroll 12") for (int i = 0; i < 12; ++i) a[i] = step;               \
-    }                                                                                  \
-    float total = 0;                                                                   \
-    for (int i = 0; i < 12; ++i) total += reinterpret_cast<const float*>(&a[i])[0];    \
-    return total;                                                                      \
+// So many independent chains: enough for two units (four on arm64) of latency four or five, in the registers there are.
+#if defined(__aarch64__)
+constexpr int kChains = 24;
+#else
+constexpr int kChains = 12;
+#endif
+
+#define EDDY_PEAK(name, attribute, type, set, step)                                                                  \
+  __attribute__((noinline, attribute)) float name(float seed) {                                                      \
+    type a[kChains];                                                                                                 \
+    const type b = set(0.999f), c = set(seed);                                                                       \
+    _Pragma("GCC unroll 24") for (int i = 0; i < kChains; ++i) a[i] = set(seed + static_cast<float>(i));             \
+    for (int k = 0; k < kRounds; ++k) {                                                                              \
+      _Pragma("GCC unroll 24") for (int i = 0; i < kChains; ++i) a[i] = step;                                        \
+    }                                                                                                                \
+    float total = 0;                                                                                                 \
+    _Pragma("GCC unroll 24") for (int i = 0; i < kChains; ++i) total += reinterpret_cast<const float*>(&a[i])[0];    \
+    return total;                                                                                                    \
   }
 
-EDDY_PEAK(peak_baseline, "sse2", __m128, _mm_set1_ps, _mm_add_ps(_mm_mul_ps(a[i], b), c))
-EDDY_PEAK(peak_avx2, "avx2,fma", __m256, _mm256_set1_ps, _mm256_fmadd_ps(a[i], b, c))
-EDDY_PEAK(peak_avx512, "avx512f", __m512, _mm512_set1_ps, _mm512_fmadd_ps(a[i], b, c))
+struct Peak {
+  float (*run)(float);
+  int width;
+};
 
-}  // namespace
+#if defined(__aarch64__)
+EDDY_PEAK(peak_neon, , float32x4_t, vdupq_n_f32, vfmaq_f32(a[i], b, c))
 
-namespace {
+Peak peak_of(Isa) { return {peak_neon, 4}; }
+#else
+EDDY_PEAK(peak_baseline, target("sse2"), __m128, _mm_set1_ps, _mm_add_ps(_mm_mul_ps(a[i], b), c))
+EDDY_PEAK(peak_avx2, target("avx2,fma"), __m256, _mm256_set1_ps, _mm256_fmadd_ps(a[i], b, c))
+EDDY_PEAK(peak_avx512, target("avx512f"), __m512, _mm512_set1_ps, _mm512_fmadd_ps(a[i], b, c))
+
+Peak peak_of(Isa isa) {
+  if (isa == Isa::avx512) return {peak_avx512, 16};
+  if (isa == Isa::avx2) return {peak_avx2, 8};
+  return {peak_baseline, 4};
+}
+#endif
 
 // Runs one piece of work a tile; seconds.
 double seconds_of(const Context& context, std::int64_t tiles) {
   struct Work {
     float (*run)(float);
     volatile float sink;
-  } work{context.isa() == Isa::avx512 ? peak_avx512 : context.isa() == Isa::avx2 ? peak_avx2 : peak_baseline, 0};
+  } work{peak_of(context.isa()).run, 0};
   const double begun = now();
   context.threads().run_tiles(
       tiles,
@@ -49,8 +72,7 @@ double seconds_of(const Context& context, std::int64_t tiles) {
 }
 
 double gflops(const Context& context, std::int64_t tiles, double seconds) {
-  const double width = context.isa() == Isa::avx512 ? 16 : context.isa() == Isa::avx2 ? 8 : 4;
-  return static_cast<double>(tiles) * 2.0 * 12 * width * kRounds / seconds * 1e-9;
+  return static_cast<double>(tiles) * 2.0 * kChains * peak_of(context.isa()).width * kRounds / seconds * 1e-9;
 }
 
 }  // namespace
