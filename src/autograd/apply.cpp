@@ -1,17 +1,12 @@
 // Running an operation, and recording it when a derivative is wanted.
-#include <chrono>
-
 #include "autograd/node.hpp"
 #include "autograd/scope.hpp"
+#include "base/clock.hpp"
 #include "eddy/error.hpp"
 
 namespace eddy::inline v0_1 {
 
 namespace {
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 const Context& common_context(const Operation& operation, std::span<const Tensor> inputs) {
   const Context* context = nullptr;
