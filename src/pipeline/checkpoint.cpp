@@ -1,6 +1,7 @@
 // Checkpoints: a folder with state.safetensors (model.*, ema.*, exp_avg.*, exp_avg_sq.*) and state.json.
 #include <algorithm>
 #include <cstdio>
+#include <string_view>
 
 #include "eddy/error.hpp"
 #include "io/json.hpp"
@@ -18,14 +19,24 @@ std::string numbered(const char* format, std::int64_t step) {
   return text;
 }
 
-std::vector<std::string> checkpoints(const std::string& run) {  // oldest first
-  std::vector<std::string> result;
+struct Saved {
+  std::int64_t step;
+  std::string folder;
+};
+
+// Complete ones, oldest first.
+std::vector<Saved> checkpoints(const std::string& run) {
+  std::vector<Saved> result;
   const std::string folder = join(run, "checkpoints");
   if (path_kind(folder) != PathKind::directory) return result;
+  constexpr std::string_view kPrefix = "ckpt-";
   for (const std::string& name : list_directory(folder)) {
-    const bool complete = name.starts_with("ckpt-") && name.find(".tmp") == std::string::npos;
-    if (complete && path_kind(join(folder, name)) == PathKind::directory) result.push_back(join(folder, name));
+    if (!name.starts_with(kPrefix)) continue;
+    const std::string number = name.substr(kPrefix.size());
+    const bool complete = !number.empty() && number.size() <= 18 && number.find_first_not_of("0123456789") == std::string::npos;
+    if (complete && path_kind(join(folder, name)) == PathKind::directory) result.push_back({std::stoll(number), join(folder, name)});
   }
+  std::ranges::sort(result, {}, &Saved::step);
   return result;
 }
 
@@ -49,12 +60,23 @@ std::string sample_file(const std::string& run, std::int64_t step) {
 
 std::string newest_checkpoint(const std::string& run) {
   const auto all = checkpoints(run);
-  return all.empty() ? std::string{} : all.back();
+  return all.empty() ? std::string{} : all.back().folder;
 }
 
-void prune_checkpoints(const std::string& run, std::int64_t keep) {
-  const auto all = checkpoints(run);
-  for (std::size_t i = 0; i + static_cast<std::size_t>(keep) < all.size(); ++i) remove_path(all[i]);
+void prune_checkpoints(const std::string& run, std::int64_t step, std::int64_t keep) {
+  auto all = checkpoints(run);
+  std::erase_if(all, [step](const Saved& saved) { return saved.step >= step; });
+  for (std::size_t i = 0; i + static_cast<std::size_t>(keep) <= all.size(); ++i) remove_path(all[i].folder);
+}
+
+std::int64_t remove_checkpoints_after(const std::string& run, std::int64_t step) {
+  std::int64_t removed = 0;
+  for (const Saved& saved : checkpoints(run)) {
+    if (saved.step <= step) continue;
+    remove_path(saved.folder);
+    ++removed;
+  }
+  return removed;
 }
 
 void save_checkpoint(const std::string& folder, const Optimizer& optimizer, const Position& position) {

@@ -140,6 +140,9 @@ RunResult go_on(const RunOptions& o, const std::string& path) {
     return {true, steps, join(o.out, "model"), exists(picture) ? picture : std::string{}};
   }
   if (run.step() > 0) note(o, "going on from step " + std::to_string(run.step()));
+  if (const std::int64_t later = remove_checkpoints_after(o.out, run.step()); later > 0) {
+    note(o, std::to_string(later) + " later checkpoints are removed");
+  }
   if (steps > old_steps) {
     note(o, "extended from " + std::to_string(old_steps) + " to " + std::to_string(steps) +
                 " steps; the rate is from here on that of a run of the new length");

@@ -23,8 +23,10 @@ void save_checkpoint(const std::string& folder, const Optimizer& optimizer, cons
 Position load_checkpoint(const std::string& folder, const Optimizer& optimizer);
 // The average's weights alone.
 void load_average(const std::string& folder, std::span<const Parameter> parameters);
-// Removes all but the newest `keep`.
-void prune_checkpoints(const std::string& run, std::int64_t keep);
+// Keeps the one of this step and the keep - 1 newest before it.
+void prune_checkpoints(const std::string& run, std::int64_t step, std::int64_t keep);
+// Removes those of later steps: a run that goes on from an older one will make its own. Returns how many there were.
+std::int64_t remove_checkpoints_after(const std::string& run, std::int64_t step);
 
 // metrics.csv, one line a step; opened at a step, it keeps the lines up to that one.
 class Metrics {

@@ -172,7 +172,7 @@ void Run::grid(std::int64_t step) const {
 
 void Run::checkpoint() const {
   save_checkpoint(checkpoint_folder(o_.out, step()), optimizer_, position_);
-  prune_checkpoints(o_.out, c_.keep);
+  prune_checkpoints(o_.out, step(), c_.keep);
 }
 
 RunResult Run::finish() {

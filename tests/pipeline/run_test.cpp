@@ -2,6 +2,7 @@
 
 #include "base/files.hpp"
 #include "eddy/eddy.hpp"
+#include "pipeline/run_files.hpp"
 #include "support/catch.hpp"
 #include "support/temporary.hpp"
 
@@ -82,6 +83,38 @@ TEST_CASE("run: a finished one says so, more steps extend it, fewer are an error
   more.on_note = [&](const std::string& text) { notes.push_back(text); };
   CHECK(train_run(more).steps == 14);
   CHECK(std::ranges::any_of(notes, [](const std::string& n) { return n.find("extended from 12 to 14") != std::string::npos; }));
+}
+
+TEST_CASE("run: going on from an older checkpoint leaves nothing of the steps after it") {
+  const Temporary folder;
+  write_pictures(folder / "data");
+  const auto text = [&](const char* train) { return config(folder / "data", train); };
+  train_run(options(folder / "whole", text(R"("steps":14,"save_every":4,"sample_every":0)"), 2));
+  const std::string out = folder / "run";
+  train_run(options(out, text(R"("steps":10,"save_every":4,"sample_every":0)"), 2));
+  RunOptions o = options(out, R"({"train":{"steps":14,"keep":1}})", 2);
+  o.resume = Resume::checkpoint;
+  o.checkpoint = out + "/checkpoints/ckpt-00000008";
+  o.on_step = [&](const TrainReport& r, std::int64_t, double) {
+    if (r.step == 9) o.cancel.cancel();
+  };
+  CHECK_THROWS_AS(train_run(o), Cancelled);
+  CHECK(list_directory(out + "/checkpoints") == std::vector<std::string>{"ckpt-00000009"});
+  CHECK(train_run(options(out, "", 2)).steps == 14);
+  CHECK(list_directory(out + "/checkpoints") == std::vector<std::string>{"ckpt-00000014"});
+}
+
+TEST_CASE("run: checkpoints are ordered by their number") {
+  const Temporary folder;
+  const std::string run = folder / "run", all = run + "/checkpoints";
+  for (const std::int64_t step : {99999999, 100000000, 100000001}) make_directories(checkpoint_folder(run, step));
+  for (const char* name : {"ckpt-", "ckpt-100000002.tmp", "ckpt-old"}) make_directories(all + "/" + name);
+  CHECK(newest_checkpoint(run) == all + "/ckpt-100000001");
+  prune_checkpoints(run, 100000000, 1);  // a later one is not this run's to take
+  CHECK(!exists(all + "/ckpt-99999999"));
+  CHECK(exists(all + "/ckpt-100000001"));
+  CHECK(remove_checkpoints_after(run, 100000000) == 1);
+  CHECK(newest_checkpoint(run) == all + "/ckpt-100000000");
 }
 
 TEST_CASE("run: another number is refused with the old and the new value") {
