@@ -33,9 +33,13 @@ class Metrics {
  public:
   Metrics(std::string path, std::int64_t step);
   void add(const std::string& line);
+  // Whether the last line is this step's and has no held-out losses yet; complete() adds them.
+  bool lacks_held_out(std::int64_t step) const;
+  void complete(const std::string& fields);
   void flush();  // rewritten as a whole: never a half line
 
  private:
+  std::string last_line() const;
   std::string path_, text_;
 };
 

@@ -7,6 +7,7 @@
 
 #include "base/clock.hpp"
 #include "base/files.hpp"
+#include "eddy/error.hpp"
 
 namespace eddy::inline v0_1 {
 
@@ -87,35 +88,51 @@ Pace Run::pace(double budget) {
 
 RunResult Run::go() {
   Metrics metrics(join(o_.out, "metrics.csv"), step());
-  double last = now(), flushed = last;
+  const double start = now(), before = position_.seconds;
+  double begun = start, flushed = start;
   TrainOptions t = train_options();
   t.on_warning = o_.on_warning;
   t.on_step = [&](const TrainReport& r) {
-    const double elapsed = now() - last;
-    position_.seconds += elapsed;
-    last = now();
-    const double speed = static_cast<double>(t.batch_size * t.accumulate) / elapsed;
+    const double speed = static_cast<double>(t.batch_size * t.accumulate) / (now() - begun);
+    position_.seconds = before + now() - start;
     if (o_.on_step) o_.on_step(r, t.steps, speed);
     char line[160];
     std::snprintf(line, sizeof line, "%lld,%.6g,%.6g,%.6g,%.1f,%.2f", static_cast<long long>(r.step), r.loss, r.grad_norm,
                   r.rate, speed, position_.seconds);
-    metrics.add(line + held_out(r.step));
-    if (due(r.step, c_.sample_every)) grid(r.step);
-    const bool save = due(r.step, c_.save_every) || r.step == t.steps;
+    metrics.add(line);
+    look(metrics, false);
+    const bool save = due(c_.save_every) || r.step == t.steps;
     if (save || now() - flushed > 10) {
       metrics.flush();
       flushed = now();
     }
     if (save) checkpoint();
+    begun = now();  // a step's speed is its own
   };
   try {
+    const CancelScope cancel(o_.cancel);
+    if (step() > 0) look(metrics, true);  // it may have been stopped while it looked
+    begun = now();
     train(network_of(unet_), optimizer_, parts_.train, loss_, t, position_.train);
+    metrics.flush();
   } catch (const Cancelled&) {
     metrics.flush();
     checkpoint();
     throw;
+  } catch (...) {
+    try {
+      metrics.flush();
+    } catch (const Error&) {  // the first failure is the one to tell
+    }
+    throw;
   }
   return finish();
+}
+
+// Held-out losses and a grid, where this step has them; `again`: those that are there stay.
+void Run::look(Metrics& metrics, bool again) const {
+  if (parts_.held_out && due(c_.held_out_every) && metrics.lacks_held_out(step())) metrics.complete(held_out());
+  if (due(c_.sample_every) && !(again && exists(sample_file(o_.out, step())))) grid();
 }
 
 TrainOptions Run::train_options() const {
@@ -130,8 +147,7 @@ HeldOutLoss Run::measure_held_out(std::int64_t samples) const {
                        c_.train.batch_size, o_.context);
 }
 
-std::string Run::held_out(std::int64_t step) const {
-  if (!parts_.held_out || !due(step, c_.held_out_every)) return {};
+std::string Run::held_out() const {
   const auto measure = [&] {
     const HeldOutLoss h = measure_held_out(c_.held_out_samples);
     char text[120];
@@ -142,7 +158,7 @@ std::string Run::held_out(std::int64_t step) const {
   const AverageScope scope(optimizer_);
   const auto [average, average_all] = measure();
   char text[120];
-  std::snprintf(text, sizeof text, "step %lld: held-out loss %.5f, of the average %.5f", static_cast<long long>(step), raw_all,
+  std::snprintf(text, sizeof text, "step %lld: held-out loss %.5f, of the average %.5f", static_cast<long long>(step()), raw_all,
                 average_all);
   note(o_, text);
   return raw + average;
@@ -164,10 +180,10 @@ SampleOptions Run::grid_options() const {
   return s;
 }
 
-void Run::grid(std::int64_t step) const {
+void Run::grid() const {
   const AverageScope scope(optimizer_);
   make_directories(join(o_.out, "samples"));
-  save_png(sample_file(o_.out, step), sample(model(), grid_options()).x, static_cast<int>(columns()));
+  save_png(sample_file(o_.out, step()), sample(model(), grid_options()).x, static_cast<int>(columns()));
 }
 
 void Run::checkpoint() const {

@@ -25,13 +25,14 @@ class Run {
 
  private:
   TrainOptions train_options() const;
-  bool due(std::int64_t step, std::int64_t every) const { return every > 0 && (step % every == 0 || step == c_.train.steps); }
+  bool due(std::int64_t every) const { return every > 0 && (step() % every == 0 || step() == c_.train.steps); }
   HeldOutLoss measure_held_out(std::int64_t samples) const;
-  std::string held_out(std::int64_t step) const;
+  void look(Metrics& metrics, bool again) const;
+  std::string held_out() const;
   Model model() const { return {unet_, c_.scheduler, c_.class_names, c_.no_label()}; }
   std::int64_t columns() const;
   SampleOptions grid_options() const;
-  void grid(std::int64_t step) const;
+  void grid() const;
   void checkpoint() const;
   RunResult finish();
 

@@ -1,4 +1,8 @@
+#include <chrono>
 #include <filesystem>
+#include <sstream>
+#include <stdexcept>
+#include <thread>
 
 #include "base/files.hpp"
 #include "eddy/eddy.hpp"
@@ -85,13 +89,80 @@ TEST_CASE("run: a finished one says so, more steps extend it, fewer are an error
   CHECK(std::ranges::any_of(notes, [](const std::string& n) { return n.find("extended from 12 to 14") != std::string::npos; }));
 }
 
+namespace {
+
+// The lines of metrics.csv without what the clock says.
+std::vector<std::string> timeless(const std::string& run) {
+  std::vector<std::string> result;
+  std::istringstream lines(read_file(run + "/metrics.csv", 1 << 20));
+  for (std::string line; std::getline(lines, line);) {
+    std::string kept, field;
+    std::istringstream fields(line);
+    for (int i = 0; std::getline(fields, field, ','); ++i) kept += i == 4 || i == 5 ? std::string() : field + ",";
+    result.push_back(kept);
+  }
+  return result;
+}
+
+}  // namespace
+
+TEST_CASE("run: one that was stopped inside a held-out loss or a grid makes up for it") {
+  const Temporary folder;
+  write_pictures(folder / "data");
+  const std::string text = config(folder / "data", R"("steps":12,"save_every":0,"sample_every":6)"), run = folder / "run";
+  train_run(options(folder / "whole", text, 2));
+  REQUIRE(list_directory(folder / "whole/samples") == std::vector<std::string>{"step_000006.png", "step_000012.png"});
+  for (const std::int64_t step : {6, 12}) {
+    RunOptions in_held_out = options(run, text, 2);  // cancelled before it begins, it throws at its first operation
+    in_held_out.on_step = [&](const TrainReport& r, std::int64_t, double) {
+      if (r.step == step) in_held_out.cancel.cancel();
+    };
+    CHECK_THROWS_AS(train_run(in_held_out), Cancelled);
+    CHECK(timeless(run).size() == static_cast<std::size_t>(step + 1));
+    RunOptions in_grid = options(run, text, 2);
+    in_grid.on_note = [&](const std::string& note) {
+      if (note.find("held-out loss") != std::string::npos) in_grid.cancel.cancel();
+    };
+    CHECK_THROWS_AS(train_run(in_grid), Cancelled);
+    CHECK(!exists(sample_file(run, step)));
+  }
+  const RunResult result = train_run(options(run, text, 2));
+  CHECK(result.grid == sample_file(run, 12));
+  CHECK(timeless(run) == timeless(folder / "whole"));
+  for (const std::int64_t step : {6, 12}) {
+    CHECK(read_file(sample_file(run, step), 1 << 20) == read_file(sample_file(folder / "whole", step), 1 << 20));
+  }
+}
+
+TEST_CASE("run: the speed of a step does not count what was looked at after the one before") {
+  const Temporary folder;
+  write_pictures(folder / "data");
+  RunOptions o = options(folder / "run", config(folder / "data", R"("steps":7,"sample_every":0)"), 2);
+  o.on_note = [](const std::string&) { std::this_thread::sleep_for(std::chrono::seconds(2)); };
+  double after = 0;
+  o.on_step = [&](const TrainReport& r, std::int64_t, double speed) {
+    if (r.step == 7) after = speed;
+  };
+  train_run(o);
+  CHECK(after > 8 * 3 / 2.0);  // samples of a step in less than those two seconds
+}
+
+TEST_CASE("run: an exception of a callback leaves the lines of the steps before it") {
+  const Temporary folder;
+  write_pictures(folder / "data");
+  RunOptions o = options(folder / "run", config(folder / "data"), 2);
+  o.on_step = [](const TrainReport& r, std::int64_t, double) {
+    if (r.step == 3) throw std::logic_error("mine");
+  };
+  CHECK_THROWS_AS(train_run(o), std::logic_error);
+  CHECK(timeless(folder / "run").size() == 3);
+}
+
 TEST_CASE("run: going on from an older checkpoint leaves nothing of the steps after it") {
   const Temporary folder;
   write_pictures(folder / "data");
-  const auto text = [&](const char* train) { return config(folder / "data", train); };
-  train_run(options(folder / "whole", text(R"("steps":14,"save_every":4,"sample_every":0)"), 2));
   const std::string out = folder / "run";
-  train_run(options(out, text(R"("steps":10,"save_every":4,"sample_every":0)"), 2));
+  train_run(options(out, config(folder / "data", R"("steps":10,"save_every":4,"sample_every":0)"), 2));
   RunOptions o = options(out, R"({"train":{"steps":14,"keep":1}})", 2);
   o.resume = Resume::checkpoint;
   o.checkpoint = out + "/checkpoints/ckpt-00000008";
