@@ -262,6 +262,7 @@ UNet::UNet(const UNetConfig& config, const ModelOptions& options) {
   check(config);
   state_ = std::make_shared<State>(config, options.initialisation);
   state_->context = options.context;
+  if (!options.allocate) return;
   state_->tree.allocate(options.context);
   if (options.initialise) state_->tree.initialise(options.seed);
 }

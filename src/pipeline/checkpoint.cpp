@@ -131,8 +131,4 @@ Position load_checkpoint(const std::string& folder, const Optimizer& optimizer) 
   return position;
 }
 
-void load_average(const std::string& folder, std::span<const Parameter> parameters) {
-  read_weights(SafetensorsFile(join(folder, "state.safetensors")), parameters, "ema.");
-}
-
 }  // namespace eddy::inline v0_1

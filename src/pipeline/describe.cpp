@@ -27,7 +27,7 @@ Json describe_run(const std::string& path) {
   const std::string config = join(path, "config.json");
   const RunConfig c = run_config_from_json(read_json(config), config);
   const std::string newest = newest_checkpoint(path);
-  const UNet unet(c.unet, {.initialise = false});
+  const UNet unet(c.unet, {.allocate = false});
   return {{"kind", "run"},
           {"finished", exists(join(path, "model/model_index.json"))},
           {"newest_checkpoint", newest.empty() ? Json() : Json(newest)},

@@ -29,6 +29,16 @@ std::string old_name(const std::string& name) {
   return {};
 }
 
+// A U-Net with the weights of a file, which is looked at before memory is taken.
+UNet filled(const UNetConfig& config, const std::string& path, const std::string& prefix, const Context& context) {
+  const UNet unet(config, {.allocate = false, .context = context});
+  const SafetensorsFile file(path);
+  find_weights(file, unet.parameters(), prefix);
+  unet.tree().allocate(context);
+  read_weights(file, unet.parameters(), prefix);
+  return unet;
+}
+
 UNet read_unet(const std::string& folder, const Context& context) {
   const std::string path = join(folder, "config.json");
   const Json json = read_json(path);
@@ -37,9 +47,7 @@ UNet read_unet(const std::string& folder, const Context& context) {
   }
   // Keys of other versions of diffusers are left aside, as diffusers does.
   const UNetConfig config = unet_config_from_json(json, path, [](const std::string&) {});
-  UNet unet(config, {.initialise = false, .context = context});
-  read_weights(SafetensorsFile(join(folder, kWeights)), unet.parameters());
-  return unet;
+  return filled(config, join(folder, kWeights), {}, context);
 }
 
 struct Labels {
@@ -64,15 +72,15 @@ Model read_run(const std::string& path, const Context& context) {
   const std::string newest = newest_checkpoint(path);
   if (newest.empty()) throw Error(path + ": the run has neither a model/ nor a checkpoint yet");
   const RunConfig config = run_config_from_json(read_json(join(path, "config.json")), join(path, "config.json"));
-  UNet unet(config.unet, {.initialise = false, .context = context});
-  load_average(newest, unet.parameters());
+  const UNet unet = filled(config.unet, join(newest, "state.safetensors"), "ema.", context);
   return {unet, config.scheduler, config.class_names, config.no_label()};
 }
 
 }  // namespace
 
-void read_weights(const SafetensorsFile& file, std::span<const Parameter> parameters, const std::string& prefix) {
-  std::size_t used = 0;
+std::vector<const SafetensorsEntry*> find_weights(const SafetensorsFile& file, std::span<const Parameter> parameters,
+                                                  const std::string& prefix) {
+  std::vector<const SafetensorsEntry*> result;
   for (const Parameter& p : parameters) {
     const SafetensorsEntry* entry = file.find(prefix + p.name());
     if (entry == nullptr) entry = file.find(prefix + old_name(p.name()));
@@ -81,14 +89,19 @@ void read_weights(const SafetensorsFile& file, std::span<const Parameter> parame
       throw Error(file.path() + ": " + entry->name + " must be " + to_string(p.shape()) + ", got " +
                   to_string(Shape(std::span<const std::int64_t>(entry->shape))));
     }
-    file.read(*entry, p.write());
-    ++used;
+    result.push_back(entry);
   }
-  if (!prefix.empty() || used == file.entries().size()) return;
+  if (!prefix.empty() || result.size() == file.entries().size()) return result;
   for (const SafetensorsEntry& entry : file.entries()) {
     const auto fits = [&](const Parameter& p) { return p.name() == entry.name || old_name(p.name()) == entry.name; };
     if (std::ranges::none_of(parameters, fits)) throw Error(file.path() + ": the model has no parameter " + entry.name);
   }
+  return result;
+}
+
+void read_weights(const SafetensorsFile& file, std::span<const Parameter> parameters, const std::string& prefix) {
+  const auto entries = find_weights(file, parameters, prefix);
+  for (std::size_t i = 0; i < parameters.size(); ++i) file.read(*entries[i], parameters[i].write());
 }
 
 Model load_model(const std::string& path, const Context& context) {

@@ -21,8 +21,6 @@ std::string newest_checkpoint(const std::string& run);
 
 void save_checkpoint(const std::string& folder, const Optimizer& optimizer, const Position& position);
 Position load_checkpoint(const std::string& folder, const Optimizer& optimizer);
-// The average's weights alone.
-void load_average(const std::string& folder, std::span<const Parameter> parameters);
 // Keeps the one of this step and the keep - 1 newest before it.
 void prune_checkpoints(const std::string& run, std::int64_t step, std::int64_t keep);
 // Removes those of later steps: a run that goes on from an older one will make its own. Returns how many there were.
