@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/boundary.hpp"
 #include "eddy/error.hpp"
 #include "pipeline/run_config.hpp"
 #include "pipeline/run_files.hpp"
@@ -104,7 +105,7 @@ void read_weights(const SafetensorsFile& file, std::span<const Parameter> parame
   for (std::size_t i = 0; i < parameters.size(); ++i) file.read(*entries[i], parameters[i].write());
 }
 
-Model load_model(const std::string& path, const Context& context) {
+Model load_model(const std::string& path, const Context& context) try {
   if (path_kind(path) != PathKind::directory) throw Error(path + ": there is no such folder");
   if (exists(join(path, "model_index.json"))) {
     const UNet unet = read_unet(join(path, "unet"), context);
@@ -116,14 +117,18 @@ Model load_model(const std::string& path, const Context& context) {
   if (exists(join(path, "model/model_index.json"))) return load_model(join(path, "model"), context);
   if (exists(join(path, "config.json")) && exists(join(path, "checkpoints"))) return read_run(path, context);
   throw Error(path + ": neither a model (model_index.json) nor a run (config.json and checkpoints/)");
+} catch (...) {
+  throw_as_error("load_model");
 }
 
-UNet load_unet(const std::string& path, const Context& context) {
+UNet load_unet(const std::string& path, const Context& context) try {
   if (exists(join(path, kWeights))) return read_unet(path, context);
   return load_model(path, context).unet;
+} catch (...) {
+  throw_as_error("load_unet");
 }
 
-void save_model(const std::string& path, const Model& model, DType dtype) {
+void save_model(const std::string& path, const Model& model, DType dtype) try {
   if (path_kind(path) == PathKind::directory) {  // it will be replaced
     for (const std::string& name : list_directory(path)) {
       if (std::ranges::count(kFiles, name) == 0) throw Error(path + ": holds " + name + ", which no model has; choose another folder");
@@ -154,6 +159,8 @@ void save_model(const std::string& path, const Model& model, DType dtype) {
                                            {"no_label", model.no_label < 0 ? Json() : Json(model.no_label)}});
     write_safetensors(join(folder, join("unet", kWeights)), values, dtype);
   });
+} catch (...) {
+  throw_as_error("save_model");
 }
 
 }  // namespace eddy::inline v0_1

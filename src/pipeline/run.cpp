@@ -21,10 +21,14 @@ void note(const RunOptions& o, const std::string& text) {
 }
 
 Json wishes_of(const RunOptions& o) {
+  const std::string source = o.config_file.empty() ? "config" : o.config_file;
   Json wishes = o.config_file.empty() ? Json::object() : read_json(o.config_file);
   if (!o.config.empty()) wishes = merged(std::move(wishes), parse_json(o.config, "config"));
-  if (!wishes.is_object()) throw Error(o.config_file + ": must be an object");
-  if (wishes.contains("data") && wishes["data"].is_object()) {  // these two follow from the data
+  if (!wishes.is_object()) throw Error(source + ": must be an object");
+  for (const char* key : {"data", "unet", "scheduler", "train"}) {
+    if (wishes.contains(key) && !wishes[key].is_object()) throw Error(source + ": " + key + " must be an object");
+  }
+  if (wishes.contains("data")) {  // these two follow from the data
     wishes["data"].erase("fingerprint");
     wishes["data"].erase("class_names");
   }

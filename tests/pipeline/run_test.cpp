@@ -266,5 +266,10 @@ TEST_CASE("run: missing data and wrong configurations are named") {
   const Temporary folder;
   CHECK_THROWS_WITH(train_run(options(folder / "x", "{}", 1)), Catch::Contains("--data"));
   CHECK_THROWS_WITH(train_run(options(folder / "x", R"({"data":{"path":"/nowhere"}})", 1)), Catch::Contains("/nowhere"));
+  for (const char* wrong : {R"({"data":5})", R"({"train":5})", R"({"unet":[]})", R"({"scheduler":"ddim"})", "5"}) {
+    RunOptions o = options(folder / "x", wrong, 1);
+    o.minutes = 1;
+    CHECK_THROWS_WITH(train_run(o), Catch::Contains("must be an object"));
+  }
   CHECK(!exists(folder / "x"));
 }

@@ -1,6 +1,7 @@
 #include <bit>
 #include <cmath>
 
+#include "eddy/error.hpp"
 #include "eddy/random.hpp"
 #include "support/catch.hpp"
 
@@ -94,4 +95,9 @@ TEST_CASE("torch noise: the batch size changes nothing") {
     const Tensor two = parts.from_sample(i).normal({2, 3, 5, 2}, kInitialNoise);
     CHECK(std::ranges::equal(two.values(), all.rows(i, 2).values()));
   }
+}
+
+TEST_CASE("permutation: a negative or too large count is an Error") {
+  CHECK_THROWS_AS(keyed_permutation(1, {kUser}, -5), Error);
+  CHECK_THROWS_AS(keyed_permutation(1, {kUser}, std::int64_t{1} << 32), Error);
 }
