@@ -64,6 +64,7 @@ EDDY_API Tensor sample_ddpm(const Denoiser& denoise, Tensor x, std::span<const S
                             const DdpmOptions& options = {});
 
 // One step of DDIM for each sample, for distillation and methods of one's own: x at from -> x at to, with z ~ N(0, I) for eta.
+// Throws Error for an eta outside [0, 1], or above 0 without z.
 EDDY_API Tensor ddim_step(const Prediction& prediction, std::span<const Step> steps, double eta = 0, const Tensor& z = {});
 
 // Applies a Clip to x0.
