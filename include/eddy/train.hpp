@@ -111,12 +111,14 @@ struct TrainState {
   std::int64_t step = 0;            // steps done, skipped ones included
   std::int64_t skipped = 0;         // for a loss or gradient that was not finite
   std::int64_t skipped_in_row = 0;
+  double seconds = 0;               // spent in train, callbacks included
 };
 
 struct TrainReport {
   std::int64_t step;  // just done, from 1
   double loss, grad_norm, rate;
   bool skipped;
+  double seconds;  // of this step, callbacks left out
 };
 
 struct TrainOptions {
@@ -143,6 +145,18 @@ struct TrainOptions {
 // in a row throw Error naming the first bad tensor.
 EDDY_API void train(const Network& network, const Optimizer& optimizer, std::shared_ptr<const Dataset> data, const Loss& loss,
                     const TrainOptions& options, TrainState& state);
+
+// ---- checkpoints -------------------------------------------------------------------------------------------------
+
+// All that going on needs, as a folder that appears complete or not at all: state.safetensors with the weights (model.*), their
+// average (ema.*) and both moments (exp_avg.*, exp_avg_sq.*) of the optimiser's parameters, and state.json with the position. An
+// existing one is replaced.
+EDDY_API void save_checkpoint(const std::string& folder, const Optimizer& optimizer, const TrainState& state);
+// Fills weights, average and moments, and returns the position. Throws Error, naming the file, for a folder of other
+// parameters, before anything is written.
+EDDY_API TrainState load_checkpoint(const std::string& folder, const Optimizer& optimizer);
+
+// ---- held-out loss -----------------------------------------------------------------------------------------------
 
 // Mean loss over `count` samples at fixed noise and levels, all and by quarter of t (clean first).
 struct HeldOutLoss {

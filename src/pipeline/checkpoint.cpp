@@ -1,13 +1,10 @@
-// Checkpoints: a folder with state.safetensors (model.*, ema.*, exp_avg.*, exp_avg_sq.*) and state.json.
+// The checkpoints of a run: their names, their order, and which are kept.
 #include <algorithm>
 #include <cstdio>
 #include <string_view>
 
-#include "eddy/error.hpp"
-#include "io/json.hpp"
+#include "base/files.hpp"
 #include "pipeline/run_files.hpp"
-#include "pipeline/weights.hpp"
-#include "tensor/storage.hpp"
 
 namespace eddy::inline v0_1 {
 
@@ -40,15 +37,6 @@ std::vector<Saved> checkpoints(const std::string& run) {
   return result;
 }
 
-struct Arena {
-  const char* prefix;
-  const Tensor& tensor;
-};
-
-std::vector<Arena> arenas(const Optimizer& o) {
-  return {{"ema.", o.average()}, {"exp_avg.", o.first_moment()}, {"exp_avg_sq.", o.second_moment()}};
-}
-
 }  // namespace
 
 std::string checkpoint_folder(const std::string& run, std::int64_t step) {
@@ -77,58 +65,6 @@ std::int64_t remove_checkpoints_after(const std::string& run, std::int64_t step)
     ++removed;
   }
   return removed;
-}
-
-void save_checkpoint(const std::string& folder, const Optimizer& optimizer, const Position& position) {
-  std::vector<NamedValues> values;
-  const auto& parameters = optimizer.parameters();
-  for (std::size_t i = 0; i < parameters.size(); ++i) {
-    const Parameter& p = parameters[i];
-    const std::vector<std::int64_t> shape(p.shape().extents().begin(), p.shape().extents().end());
-    values.push_back({"model." + p.name(), shape, p.value().values()});
-    for (const auto& [prefix, tensor] : arenas(optimizer)) {
-      if (tensor.defined()) values.push_back({prefix + p.name(), shape, optimizer.part(tensor, i).values()});
-    }
-  }
-  make_directories(parent(folder));
-  write_directory(folder, [&](const std::string& directory) {
-    write_safetensors(join(directory, "state.safetensors"), values);
-    write_json(join(directory, "state.json"), {{"step", position.train.step},
-                                               {"skipped", position.train.skipped},
-                                               {"skipped_in_row", position.train.skipped_in_row},
-                                               {"applied", optimizer.applied()},
-                                               {"seconds", position.seconds}});
-  });
-}
-
-Position load_checkpoint(const std::string& folder, const Optimizer& optimizer) {
-  const std::string path = join(folder, "state.json");
-  const Json json = read_json(path);
-  JsonFields f(json, path);
-  constexpr std::int64_t most = std::int64_t{1} << 40;
-  Position position;
-  position.train.step = f.integer("step", 0, 0, most);
-  position.train.skipped = f.integer("skipped", 0, 0, most);
-  position.train.skipped_in_row = f.integer("skipped_in_row", 0, 0, most);
-  const std::int64_t applied = f.integer("applied", 0, 0, most);
-  position.seconds = f.number("seconds", 0);
-  f.finish();
-  const SafetensorsFile file(join(folder, "state.safetensors"));
-  read_weights(file, optimizer.parameters(), "model.");
-  for (const auto& [prefix, tensor] : arenas(optimizer)) {
-    if (!tensor.defined()) continue;
-    for (std::size_t i = 0; i < optimizer.parameters().size(); ++i) {
-      const Parameter& p = optimizer.parameters()[i];
-      const SafetensorsEntry* entry = file.find(prefix + p.name());
-      const Tensor part = optimizer.part(tensor, i);
-      if (entry == nullptr || !std::ranges::equal(entry->shape, p.shape().extents())) {
-        throw Error(file.path() + ": needs " + prefix + p.name() + " of shape " + to_string(p.shape()));
-      }
-      file.read(*entry, {Tensor::Access::write(part), static_cast<std::size_t>(part.elements())});
-    }
-  }
-  optimizer.set_applied(applied);
-  return position;
 }
 
 }  // namespace eddy::inline v0_1

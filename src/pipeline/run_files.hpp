@@ -9,18 +9,11 @@
 
 namespace eddy::inline v0_1 {
 
-struct Position {
-  TrainState train;
-  double seconds = 0;  // spent so far
-};
-
 std::string checkpoint_folder(const std::string& run, std::int64_t step);  // RUN/checkpoints/ckpt-00000004
 std::string sample_file(const std::string& run, std::int64_t step);        // RUN/samples/step_000500.png
 // The newest complete one, "" when there is none.
 std::string newest_checkpoint(const std::string& run);
 
-void save_checkpoint(const std::string& folder, const Optimizer& optimizer, const Position& position);
-Position load_checkpoint(const std::string& folder, const Optimizer& optimizer);
 // Keeps the one of this step and the keep - 1 newest before it.
 void prune_checkpoints(const std::string& run, std::int64_t step, std::int64_t keep);
 // Removes those of later steps: a run that goes on from an older one will make its own. Returns how many there were.

@@ -50,7 +50,7 @@ void Run::take_weights(const std::string& model) {
   optimizer_ = Optimizer(unet_.parameters(), {.weight_decay = c_.weight_decay});
 }
 
-void Run::restore(const std::string& checkpoint) { position_ = load_checkpoint(checkpoint, optimizer_); }
+void Run::restore(const std::string& checkpoint) { state_ = load_checkpoint(checkpoint, optimizer_); }
 
 Pace Run::pace(double budget) {
   const UNet copy = unet_.clone();
@@ -88,17 +88,15 @@ Pace Run::pace(double budget) {
 
 RunResult Run::go() {
   Metrics metrics(join(o_.out, "metrics.csv"), step());
-  const double start = now(), before = position_.seconds;
-  double begun = start, flushed = start;
+  double flushed = now();
   TrainOptions t = train_options();
   t.on_warning = o_.on_warning;
   t.on_step = [&](const TrainReport& r) {
-    const double speed = static_cast<double>(t.batch_size * t.accumulate) / (now() - begun);
-    position_.seconds = before + now() - start;
+    const double speed = static_cast<double>(t.batch_size * t.accumulate) / r.seconds;
     if (o_.on_step) o_.on_step(r, t.steps, speed);
     char line[160];
     std::snprintf(line, sizeof line, "%lld,%.6g,%.6g,%.6g,%.1f,%.2f", static_cast<long long>(r.step), r.loss, r.grad_norm,
-                  r.rate, speed, position_.seconds);
+                  r.rate, speed, state_.seconds);
     metrics.add(line);
     look(metrics, false);
     const bool save = due(c_.save_every) || r.step == t.steps;
@@ -107,13 +105,11 @@ RunResult Run::go() {
       flushed = now();
     }
     if (save) checkpoint();
-    begun = now();  // a step's speed is its own
   };
   try {
     const CancelScope cancel(o_.cancel);
     if (step() > 0) look(metrics, true);  // it may have been stopped while it looked
-    begun = now();
-    train(network_of(unet_), optimizer_, parts_.train, loss_, t, position_.train);
+    train(network_of(unet_), optimizer_, parts_.train, loss_, t, state_);
     metrics.flush();
   } catch (const Cancelled&) {
     metrics.flush();
@@ -187,15 +183,15 @@ void Run::grid() const {
 }
 
 void Run::checkpoint() const {
-  save_checkpoint(checkpoint_folder(o_.out, step()), optimizer_, position_);
+  save_checkpoint(checkpoint_folder(o_.out, step()), optimizer_, state_);
   prune_checkpoints(o_.out, step(), c_.keep);
 }
 
 RunResult Run::finish() {
   const AverageScope scope(optimizer_);
   save_model(join(o_.out, "model"), model());
-  if (position_.train.skipped > 0) {
-    note(o_, std::to_string(position_.train.skipped) + " steps were skipped: their loss or gradient was not finite");
+  if (state_.skipped > 0) {
+    note(o_, std::to_string(state_.skipped) + " steps were skipped: their loss or gradient was not finite");
   }
   const std::string picture = sample_file(o_.out, step());
   return {false, step(), join(o_.out, "model"), exists(picture) ? picture : std::string{}};

@@ -18,7 +18,7 @@ class Run {
 
   void take_weights(const std::string& model);
   void restore(const std::string& checkpoint);
-  std::int64_t step() const { return position_.train.step; }
+  std::int64_t step() const { return state_.step; }
   // Measured on weights that are thrown away, for about so many seconds.
   Pace pace(double budget);
   RunResult go();
@@ -42,7 +42,7 @@ class Run {
   UNet unet_;
   Optimizer optimizer_;
   Loss loss_;
-  Position position_;
+  TrainState state_;
 };
 
 }  // namespace eddy::inline v0_1

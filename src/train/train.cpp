@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "autograd/accumulate.hpp"
+#include "base/clock.hpp"
 #include "eddy/autograd.hpp"
 #include "eddy/error.hpp"
 #include "eddy/ops.hpp"
@@ -88,8 +89,10 @@ void train(const Network& network, const Optimizer& optimizer, std::shared_ptr<c
   const CancelScope cancel(o.cancel);
   const Loader loader(data, {.batch_size = o.batch_size, .seed = o.seed, .flip = o.flip,
                              .label_dropout = o.label_dropout, .no_label = o.no_label});
+  const double start = now(), spent = state.seconds;
   while (state.step < o.steps) {
     o.cancel.check();
+    const double begun = now();
     const Subtree sum = run_step(network, optimizer, loader, loss, o, static_cast<std::uint64_t>(state.step));
     const double norm = optimizer.norm(sum.gradients);
     const double rate = learning_rate(o.learning_rate, o.rate_schedule, o.warmup, o.steps, state.step);
@@ -110,7 +113,8 @@ void train(const Network& network, const Optimizer& optimizer, std::shared_ptr<c
       throw Error("train: ten steps in a row were not finite; at step " + std::to_string(state.step) + " " +
                   first_bad(optimizer, sum.gradients) + " is the first that is not; a lower learning rate may help");
     }
-    if (o.on_step) o.on_step({state.step, sum.loss, norm, rate, skip});
+    state.seconds = spent + now() - start;
+    if (o.on_step) o.on_step({state.step, sum.loss, norm, rate, skip, now() - begun});
   }
 }
 
