@@ -59,7 +59,8 @@ struct DdpmOptions : SamplerOptions {
   Variance variance = Variance::fixed_small;
 };
 
-// Ancestral sampling [Ho2020, Alg. 2]; no noise in a step that ends at sigma = 0.
+// Ancestral sampling [Ho2020, Alg. 2]; no noise in a step that ends at sigma = 0. Throws Error as
+// sample_ddim does, and for a step that begins at sigma = 0 or ends at alpha = 0.
 EDDY_API Tensor sample_ddpm(const Denoiser& denoise, Tensor x, std::span<const Step> steps, const NoiseSource& noise,
                             const DdpmOptions& options = {});
 

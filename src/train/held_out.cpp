@@ -1,10 +1,12 @@
 // Loss on samples that are never trained on, at fixed noise and levels: the curves of a run compare step by step.
 #include <algorithm>
 
+#include "data/labels.hpp"
 #include "eddy/autograd.hpp"
 #include "eddy/error.hpp"
 #include "eddy/random.hpp"
 #include "eddy/train.hpp"
+#include "train/loss_check.hpp"
 
 namespace eddy::inline v0_1 {
 
@@ -12,6 +14,10 @@ HeldOutLoss held_out_loss(const Network& network, const Dataset& data, const Los
                           std::uint64_t seed, std::int64_t batch_size, const Context& context) {
   const std::int64_t n = std::min(count, data.size());
   if (n < 1) throw Error("held_out_loss: there are no samples");
+  if (batch_size < 1 || train_steps < 1) {
+    throw Error("held_out_loss: batch_size and train_steps must be positive, got " + std::to_string(batch_size) + " and " +
+                std::to_string(train_steps));
+  }
   const NoGrad no_grad;
   const Shape sample = data.sample_shape();
   const auto strata = keyed_permutation(seed, {kHeldOut}, n);  // each sample keeps its level
@@ -29,8 +35,9 @@ HeldOutLoss held_out_loss(const Network& network, const Dataset& data, const Los
       const double u = (static_cast<double>(strata[static_cast<std::size_t>(first + i)]) + 0.5) / static_cast<double>(n);
       draw.timesteps.push_back(static_cast<int>(u * train_steps));
     }
-    if (!labels.empty()) batch.labels = Tensor::from(std::span<const std::int64_t>(labels), {size}, context);
+    batch.labels = labels_of("held_out_loss", labels, size, context);
     const Tensor values = loss(network, batch, draw);
+    check_loss("held_out_loss", values, size);
     for (std::int64_t i = 0; i < size; ++i) {
       const auto quarter = static_cast<std::size_t>(std::int64_t{4} * draw.timesteps[static_cast<std::size_t>(i)] / train_steps);
       sums[quarter] += static_cast<double>(values.values()[static_cast<std::size_t>(i)]);

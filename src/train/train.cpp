@@ -10,6 +10,7 @@
 #include "eddy/autograd.hpp"
 #include "eddy/error.hpp"
 #include "eddy/ops.hpp"
+#include "train/loss_check.hpp"
 
 namespace eddy::inline v0_1 {
 
@@ -57,6 +58,7 @@ Subtree run_step(const Network& network, const Optimizer& optimizer, const Loade
     const DropoutScope dropout({o.seed, micro_step});
     const Batch batch = loader.batch(micro_step, context);
     const Tensor values = loss(network, batch, {.seed = o.seed, .step = step, .first = k * o.batch_size, .total = total});
+    check_loss("train", values, o.batch_size);
     const Tensor mean = affine(sum(values), 1.0 / static_cast<double>(total));
     const double value = static_cast<double>(mean.item());
     stack.push_back({1, value, optimizer.gradients(mean)});

@@ -143,6 +143,15 @@ TEST_CASE("loader: what makes no batches is refused; a data set's own exceptions
   CHECK_THROWS_AS(Loader(std::make_shared<Mixed>(), {.batch_size = 6}).batch(0), Error);
 }
 
+TEST_CASE("loader: samples of which some have no label are refused") {
+  struct Some : Dataset {
+    std::int64_t size() const override { return 5; }
+    Shape sample_shape() const override { return {1}; }
+    std::int64_t fetch(std::int64_t i, std::span<float> out) const override { return out[0] = 0, i == 3 ? -1 : 0; }
+  };
+  CHECK_THROWS_WITH(Loader(std::make_shared<Some>(), {.batch_size = 5}).batch(0), Catch::Contains("4 of 5 samples have labels"));
+}
+
 TEST_CASE("loader: training on a user's own data set, with warnings below 100 samples and 16 a step") {
   const auto warnings = [](std::int64_t samples, std::int64_t batch_size, std::int64_t accumulate) {
     const ParameterTree tree;
