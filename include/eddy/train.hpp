@@ -59,10 +59,17 @@ EDDY_API Tensor variational_bound(const Schedule& schedule, const Tensor& x0, co
 
 // ---- the optimiser -----------------------------------------------------------------------------------------------
 
+// What the rate and the weight decay are multiplied by for one parameter.
+struct ParameterFactors {
+  double rate = 1, decay = 1;
+  friend bool operator==(const ParameterFactors&, const ParameterFactors&) = default;
+};
+
 struct OptimizerOptions {
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
   double weight_decay = 0;
   bool ema = true;
+  std::function<ParameterFactors(const Parameter&)> factors{};  // asked once for each; none: 1 and 1
 };
 
 // AdamW [Loshchilov2019, Alg. 2] over the trainable ones of the parameters, in their order, with a moving average of the

@@ -12,10 +12,11 @@ namespace {
 
 constexpr std::int64_t kAlignment = 16;  // floats, as in the arena of the values
 
-// Parameters whose values lie one after another: one walk.
+// Parameters of the same factors whose values lie one after another: one walk.
 struct Segment {
   std::size_t first, count;
   std::int64_t offset, elements;
+  ParameterFactors factors;
 };
 
 }  // namespace
@@ -29,7 +30,7 @@ struct Optimizer::State {
   std::int64_t elements = 0, applied = 0;
   Tensor m, v, ema;
 
-  // body(values, offset, elements) for each segment, the parameters' versions raised.
+  // body(values, offset, elements, factors) for each segment, the parameters' versions raised.
   template <class Body>
   void walk(const Body& body) const {
     for (const Segment& s : segments) {
@@ -38,7 +39,7 @@ struct Optimizer::State {
         float* here = parameters[i].write().data();
         if (i == s.first) values = here;
       }
-      body(values, s.offset, s.elements);
+      body(values, s.offset, s.elements, s.factors);
     }
   }
 };
@@ -53,7 +54,9 @@ Optimizer::Optimizer(std::span<const Parameter> parameters, const OptimizerOptio
     if (s.parameters.empty()) s.context = p.value().context();
     const std::int64_t padded = (p.value().elements() + kAlignment - 1) / kAlignment * kAlignment;
     const float* values = p.value().values().data();
-    if (values != end) s.segments.push_back({s.parameters.size(), 0, s.elements, 0});
+    const ParameterFactors factors = options.factors ? options.factors(p) : ParameterFactors{};
+    if (!(factors.rate >= 0 && factors.decay >= 0)) throw Error("Optimizer: factors of " + p.name() + " must not be negative");
+    if (values != end || !(factors == s.segments.back().factors)) s.segments.push_back({s.parameters.size(), 0, s.elements, 0, factors});
     s.segments.back().count += 1;
     s.segments.back().elements = s.elements + p.value().elements() - s.segments.back().offset;
     s.parameters.push_back(p);
@@ -105,15 +108,16 @@ void Optimizer::step(const Tensor& gradients, double rate, double factor, double
   State& s = *state_;
   const auto& o = s.options;
   const double n = static_cast<double>(++s.applied);
-  const AdamWFactors f{static_cast<float>(factor),
-                       static_cast<float>(o.beta1),
-                       static_cast<float>(o.beta2),
-                       static_cast<float>(rate / (1 - std::pow(o.beta1, n))),
-                       static_cast<float>(1 / std::sqrt(1 - std::pow(o.beta2, n))),
-                       static_cast<float>(o.eps),
-                       static_cast<float>(1 - rate * o.weight_decay),
-                       static_cast<float>(ema_decay)};
-  s.walk([&](float* values, std::int64_t offset, std::int64_t elements) {
+  s.walk([&](float* values, std::int64_t offset, std::int64_t elements, const ParameterFactors& own) {
+    const double own_rate = rate * own.rate;
+    const AdamWFactors f{static_cast<float>(factor),
+                         static_cast<float>(o.beta1),
+                         static_cast<float>(o.beta2),
+                         static_cast<float>(own_rate / (1 - std::pow(o.beta1, n))),
+                         static_cast<float>(1 / std::sqrt(1 - std::pow(o.beta2, n))),
+                         static_cast<float>(o.eps),
+                         static_cast<float>(1 - own_rate * o.weight_decay * own.decay),
+                         static_cast<float>(ema_decay)};
     s.context.kernels().optimizer.adamw(launch_of(s.context), elements, f, data(gradients) + offset, values,
                                         write(s.m) + offset, write(s.v) + offset, s.ema.defined() ? write(s.ema) + offset : nullptr);
   });
@@ -122,7 +126,7 @@ void Optimizer::step(const Tensor& gradients, double rate, double factor, double
 void Optimizer::update_average(double ema_decay) const {
   if (!state_->ema.defined()) return;
   const float rest = static_cast<float>(1 - ema_decay);
-  state_->walk([&](const float* values, std::int64_t offset, std::int64_t elements) {
+  state_->walk([&](const float* values, std::int64_t offset, std::int64_t elements, const ParameterFactors&) {
     float* ema = write(state_->ema) + offset;
     for (std::int64_t i = 0; i < elements; ++i) ema[i] += rest * (values[i] - ema[i]);
   });
@@ -130,7 +134,7 @@ void Optimizer::update_average(double ema_decay) const {
 
 void Optimizer::swap_average() const {
   if (!state_->ema.defined()) throw Error("Optimizer: it keeps no average");
-  state_->walk([&](float* values, std::int64_t offset, std::int64_t elements) {
+  state_->walk([&](float* values, std::int64_t offset, std::int64_t elements, const ParameterFactors&) {
     std::swap_ranges(values, values + elements, write(state_->ema) + offset);
   });
 }

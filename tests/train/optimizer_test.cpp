@@ -85,6 +85,32 @@ TEST_CASE("optimizer: frozen parameters stay, the others move, and the average c
   CHECK(static_cast<double>(a.value().values()[0]) == Approx(0.5));
 }
 
+TEST_CASE("optimizer: rate and decay of a parameter are multiplied by its factors") {
+  const ParameterTree tree;
+  for (const char* name : {"a", "b", "c", "d"}) tree.add(name, {16}, {Initializer::Kind::ones});  // all side by side
+  tree.allocate();
+  tree.initialise(0);
+  OptimizerOptions options{.weight_decay = 0.5};
+  options.factors = [](const Parameter& p) -> ParameterFactors {
+    if (p.name() == "b") return {.rate = 0.5};
+    if (p.name() == "c") return {.decay = 0};
+    return p.name() == "d" ? ParameterFactors{.rate = 0} : ParameterFactors{};
+  };
+  const Optimizer optimizer(tree.parameters(), options);
+  Tensor loss = sum(tree.parameters()[0].value());
+  for (std::size_t i = 1; i < 4; ++i) loss = loss + sum(tree.parameters()[i].value());
+  optimizer.step(optimizer.gradients(loss), 0.1, 1, 0.25);
+  const double expected[] = {1 - 0.05 - 0.1, 1 - 0.025 - 0.05, 1 - 0.1, 1};  // Adam's first step has the length of the rate
+  for (std::size_t i = 0; i < 4; ++i) {
+    for (const std::size_t k : {std::size_t{0}, std::size_t{15}}) {
+      CHECK(static_cast<double>(tree.parameters()[i].value().values()[k]) == Approx(expected[i]));
+      CHECK(static_cast<double>(optimizer.part(optimizer.average(), i).values()[k]) == Approx(1 + 0.75 * (expected[i] - 1)));
+    }
+  }
+  options.factors = [](const Parameter&) -> ParameterFactors { return {.rate = -1}; };
+  CHECK_THROWS_WITH(Optimizer(tree.parameters(), options), Catch::Contains("factors of a"));
+}
+
 TEST_CASE("ema_decay: warms up") {
   CHECK(ema_decay(0.9999, 1) == Approx(2.0 / 11));
   CHECK(ema_decay(0.9999, 1000000) == 0.9999);
