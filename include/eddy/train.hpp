@@ -128,10 +128,25 @@ struct TrainReport {
   double seconds;  // of this step, callbacks left out
 };
 
+// The sum over the micro-batches [first, first + count) of a step, a complete subtree of the binary tree over their index.
+struct Partial {
+  std::int64_t first, count;
+  Tensor gradients;  // an arena of the optimiser
+  double loss;
+};
+
+// The sum of all of a step's partials, in the tree's order: the same bytes whoever made them. Writes into their gradients. Throws
+// Error when a micro-batch is missing or there twice.
+EDDY_API Partial joined(std::vector<Partial> partials, std::int64_t micro_batches);
+
 struct TrainOptions {
   std::int64_t steps = 1000;
   std::int64_t batch_size = 64;     // of a micro-batch
   std::int64_t accumulate = 1;      // micro-batches a step
+  // Of a step's micro-batches this process computes [first_micro_batch, first_micro_batch + micro_batches); 0: to the last.
+  std::int64_t first_micro_batch = 0, micro_batches = 0;
+  // Called between backward and clipping with this process's partials; returns the whole step's. Needed where others compute.
+  std::function<Partial(std::span<const Partial>)> reduce{};
   double learning_rate = 1e-4;
   RateSchedule rate_schedule = RateSchedule::cosine;
   std::int64_t warmup = 0;

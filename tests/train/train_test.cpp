@@ -1,5 +1,8 @@
+#include <barrier>
 #include <cmath>
 #include <limits>
+#include <mutex>
+#include <thread>
 
 #include "eddy/eddy.hpp"
 #include "support/catch.hpp"
@@ -103,6 +106,80 @@ TEST_CASE("train: a cancelled call leaves a whole step behind") {
   CHECK_THROWS_AS(train(toy.network(), optimizer, toy.data, to_one, options, state), Cancelled);
   CHECK(state.step == 5);
   CHECK(optimizer.applied() == 5);
+}
+
+TEST_CASE("train: two processes that share the micro-batches of a step end with the bytes of one", "[threads]") {
+  constexpr std::int64_t kMicroBatches = 7;
+  const auto run = [&](std::int64_t first, std::int64_t count, std::function<Partial(std::span<const Partial>)> reduce) {
+    const ParameterTree tree;
+    const Linear layer(tree, 1, 5);
+    tree.allocate();
+    tree.initialise(1);
+    const Optimizer optimizer(tree.parameters());
+    TrainState state;
+    TrainOptions options{.steps = 5, .batch_size = 3, .accumulate = kMicroBatches, .learning_rate = 0.05};
+    options.first_micro_batch = first;
+    options.micro_batches = count;
+    options.reduce = std::move(reduce);
+    const Network network = [&](const Tensor& x, const Tensor&, const Condition&) { return layer(x); };
+    const Loss loss = [](const Network& n, const Batch& batch, const Draw&) {
+      const Tensor y = n(batch.x, {}, {});
+      return mse_per_sample(y, Tensor::full(y.shape(), 1));
+    };
+    train(network, optimizer, Toy().data, loss, options, state);
+    const auto values = layer.weight.value().values();
+    return std::vector<float>(values.begin(), values.end());
+  };
+  const std::vector<float> alone = run(0, 0, {});
+
+  std::mutex mutex;
+  std::vector<Partial> all;
+  std::barrier both(2);
+  const auto reduce = [&](std::span<const Partial> mine) {
+    {
+      const std::lock_guard lock(mutex);
+      for (const Partial& p : mine) all.push_back({p.first, p.count, p.gradients.clone(), p.loss});
+    }
+    both.arrive_and_wait();
+    std::vector<Partial> copies;
+    for (const Partial& p : all) copies.push_back({p.first, p.count, p.gradients.clone(), p.loss});
+    both.arrive_and_wait();
+    {
+      const std::lock_guard lock(mutex);
+      all.clear();
+    }
+    both.arrive_and_wait();
+    return joined(std::move(copies), kMicroBatches);
+  };
+  std::vector<float> other;
+  std::thread second([&] { other = run(3, 4, reduce); });
+  const std::vector<float> one = run(0, 3, reduce);
+  second.join();
+  CHECK(one == alone);
+  CHECK(other == alone);
+}
+
+TEST_CASE("joined: complete subtrees only, nothing missing and nothing twice") {
+  const auto partial = [](std::int64_t first, std::int64_t count) {
+    return Partial{first, count, Tensor::full({2}, static_cast<float>(first)), static_cast<double>(count)};
+  };
+  const Partial whole = joined({partial(2, 1), partial(0, 2)}, 3);
+  CHECK(whole.first == 0);
+  CHECK(whole.count == 3);
+  CHECK(whole.loss == 3);
+  CHECK(whole.gradients.values()[1] == 2);
+  CHECK_THROWS_WITH(joined({partial(0, 2)}, 3), Catch::Contains("micro-batch 2"));
+  CHECK_THROWS_WITH(joined({partial(0, 2), partial(1, 2)}, 3), Catch::Contains("micro-batch 2"));
+  CHECK_THROWS_WITH(joined({partial(1, 2)}, 3), Catch::Contains("micro-batch 0"));
+  const Toy toy;
+  TrainState state;
+  const auto refused = [&](const TrainOptions& options) {
+    CHECK_THROWS_AS(train(toy.network(), Optimizer(toy.tree.parameters()), toy.data, to_one, options, state), Error);
+  };
+  refused({.steps = 1, .accumulate = 4, .first_micro_batch = 2});
+  refused({.steps = 1, .accumulate = 4, .micro_batches = 3});
+  refused({.steps = 1, .accumulate = 4, .first_micro_batch = 2, .micro_batches = 3});
+  refused({.steps = 1, .accumulate = 2, .reduce = [](std::span<const Partial> p) { return Partial{0, 1, p[0].gradients, 0}; }});
 }
 
 TEST_CASE("held-out loss: the mean of its quarters, and the same each time") {
