@@ -26,31 +26,50 @@ struct Draw {
   std::uint64_t step = 0;
   std::int64_t first = 0;
   std::int64_t total = 0;
-  std::vector<int> timesteps{};  // given: one a sample; empty: the loss draws them
+  std::vector<double> quantiles{};   // given: where each sample lies among the levels, in [0, 1), clean first; empty: drawn
+  std::vector<NoiseLevel> levels{};  // given: the level of each sample, and nothing is drawn
 };
+
+// draw.quantiles, or stratified ones: sample i of `total` draws from [i / total, (i + 1) / total).
+EDDY_API std::vector<double> quantiles(const Draw& draw, std::int64_t n);
 
 // One value a sample, (N), on the tape. A loss may own parameters and hold networks of its own.
 using Loss = std::function<Tensor(const Network& network, const Batch& batch, const Draw& draw)>;
 
+// What a network learns at one level: it sees c_in x, x = alpha x0 + sigma eps, is told c_noise as t, and its output is compared
+// with of_x0 x0 + of_eps eps. Noise: {1, t, 0, 1}. Flow, at alpha = 1 - t and sigma = t: {1, t, -1, 1} [Lipman2023]. A
+// network preconditioned by c_skip and c_out: of_x0 = (1 - c_skip alpha) / c_out, of_eps = -c_skip sigma / c_out, the weight
+// times c_out^2 [Karras2022, Eq. 8].
+struct LevelTarget {
+  double c_in = 1, c_noise = 0;
+  double of_x0 = 0, of_eps = 0;
+  double weight = 1;  // of the squared error
+};
+
+struct Objective {
+  std::function<NoiseLevel(double quantile)> level;  // of a quantile in [0, 1): how levels are drawn
+  std::function<LevelTarget(const NoiseLevel&)> target;
+};
+
+// Squared error of the target, times the weight, its mean a sample. batch.condition goes to the network as it is.
+EDDY_API Loss objective(const Objective& objective);
+
 enum class PredictionType { epsilon, sample, v_prediction };
-enum class Weighting { mse, min_snr, hybrid };
+enum class Weighting { mse, min_snr };
 
 struct ObjectiveOptions {
   PredictionType prediction = PredictionType::epsilon;
   Weighting weighting = Weighting::mse;
   double min_snr_gamma = 5;         // [Hang2023, 3.4]
-  bool eight_bit = true;            // hybrid: the last step is read out on 256 levels in [-1, 1], else by a density
+  bool learned_range = false;       // the network has twice x's channels and learns the variance too
+  bool eight_bit = true;            // then the last step is read out on 256 levels in [-1, 1], else by a density
 };
 
-// What a network of the schedule learns. mse: squared error of the target [Ho2020, Eq. 14]. min_snr: times min(snr, gamma)
-// in x0's scale [Hang2023, Eq. 10], 1 where the SNR is 0. hybrid: mse + (T / 1000) times the variational bound in bits a
-// dimension, in which only the variance learns [Nichol2021, Eq. 16]; the network has twice x's channels. Labels go to the
-// network as class_labels. Timesteps are stratified: sample i of n draws from [i T / n, (i + 1) T / n).
+// What a network of the schedule learns, at timesteps drawn evenly. mse: squared error of the target [Ho2020, Eq. 14]. min_snr:
+// times min(snr, gamma) in x0's scale [Hang2023, Eq. 10], 1 where the SNR is 0. learned_range adds (T / 1000) times the
+// variational bound in bits a dimension, in which only the variance learns and which is not weighted [Nichol2021, Eq. 16].
 // Throws Error for noise prediction where the SNR is 0.
 EDDY_API Loss objective(const Schedule& schedule, const ObjectiveOptions& options = {});
-
-// The timesteps that such a loss draws.
-EDDY_API std::vector<int> stratified_timesteps(int train_steps, std::int64_t n, const Draw& draw);
 
 // Terms of the bound [Nichol2021, Eq. 4 to 7] in bits a dimension, (N), differentiable in v, the network's variance half
 // (-1 to 1). predicted_x0 counts as a constant.
@@ -180,13 +199,12 @@ EDDY_API TrainState load_checkpoint(const std::string& folder, const Optimizer& 
 
 // ---- held-out loss -----------------------------------------------------------------------------------------------
 
-// Mean loss over `count` samples at fixed noise and levels, all and by quarter of t (clean first).
+// Mean loss over `count` samples at fixed noise and quantiles of the levels, all and by quarter of them (clean first).
 struct HeldOutLoss {
   double all = 0;
   std::array<double, 4> quarter{};
 };
-EDDY_API HeldOutLoss held_out_loss(const Network& network, const Dataset& data, const Loss& loss, int train_steps,
-                                   std::int64_t count, std::uint64_t seed, std::int64_t batch_size,
-                                   const Context& context = {});
+EDDY_API HeldOutLoss held_out_loss(const Network& network, const Dataset& data, const Loss& loss, std::int64_t count,
+                                   std::uint64_t seed, std::int64_t batch_size, const Context& context = {});
 
 }  // namespace eddy::inline v0_1

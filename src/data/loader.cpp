@@ -55,7 +55,7 @@ Batch Loader::batch(std::uint64_t k, const Context& context) const {
     if (label >= 0 && options_.label_dropout > 0 && coin(kLabelDropout) < options_.label_dropout) label = options_.no_label;
     if (label >= 0) labels.push_back(label);
   }
-  result.labels = labels_of("Loader", labels, options_.batch_size, context);
+  result.condition = labels_of("Loader", labels, options_.batch_size, context);
   return result;
 }
 

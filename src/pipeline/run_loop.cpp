@@ -42,7 +42,8 @@ Run::Run(const RunOptions& options, RunConfig config, Parts parts)
     : o_(options), c_(std::move(config)), parts_(std::move(parts)),
       unet_(c_.unet, {.seed = c_.train.seed, .context = o_.context}),
       optimizer_(unet_.parameters(), {.weight_decay = c_.weight_decay}),
-      loss_(objective(schedule_of(c_.scheduler), {.prediction = c_.scheduler.prediction_type, .weighting = c_.loss})) {}
+      loss_(objective(schedule_of(c_.scheduler), {.prediction = c_.scheduler.prediction_type, .weighting = c_.loss.weighting,
+                                                  .learned_range = c_.loss.learned_range})) {}
 
 void Run::take_weights(const std::string& model) {
   const UNet other = load_unet(model, o_.context);
@@ -139,8 +140,7 @@ TrainOptions Run::train_options() const {
 }
 
 HeldOutLoss Run::measure_held_out(std::int64_t samples) const {
-  return held_out_loss(network_of(unet_), *parts_.held_out, loss_, c_.scheduler.num_train_timesteps, samples, c_.train.seed,
-                       c_.train.batch_size, o_.context);
+  return held_out_loss(network_of(unet_), *parts_.held_out, loss_, samples, c_.train.seed, c_.train.batch_size, o_.context);
 }
 
 std::string Run::held_out() const {

@@ -240,7 +240,7 @@ TEST_CASE("run: hybrid loss, other schedules and predictions train and sample") 
   const Temporary folder;
   write_pictures(folder / "data");
   const std::string data = R"("data":{"path":")" + (folder / "data") + R"(","channels":1},)";
-  const std::string hybrid = "{" + data + kSmall + R"(,"train":{"steps":2,"batch_size":16,"loss":"hybrid"}})";
+  const std::string hybrid = "{" + data + kSmall + R"(,"train":{"steps":2,"batch_size":16,"loss":"hybrid-min-snr"}})";
   train_run(options(folder / "hybrid", hybrid, 2));
   const Model model = load_model(folder / "hybrid");
   CHECK(model.scheduler.kind == SamplerKind::ddpm);

@@ -35,12 +35,13 @@ TEST_CASE("optimizer: ten AdamW steps with average end where PyTorch ends") {
       std::ranges::copy(golden.tensor("weight." + p.name()).values(), p.write().begin());
     }
     const Optimizer optimizer(unet.parameters(), {.weight_decay = 1e-2});
-    const Loss loss = objective(Schedule::diffusers(diffusers_betas("linear", 1000, 1e-4, 0.02), false));
+    const Schedule schedule = Schedule::diffusers(diffusers_betas("linear", 1000, 1e-4, 0.02), false);
+    const Loss loss = objective(schedule);
     const Tensor x = golden.tensor("x", context), eps = golden.tensor("noise", context), t = golden.tensor("t");
     for (std::int64_t i = 0; i < 10; ++i) {
       const auto part = [&](const Tensor& all) { return all.rows(i, 1).viewed({4, 8, 8, 1}); };
       Draw draw{.total = 4};
-      for (std::int64_t k = 0; k < 4; ++k) draw.timesteps.push_back(static_cast<int>(t.integers()[static_cast<std::size_t>(4 * i + k)]));
+      for (std::int64_t k = 0; k < 4; ++k) draw.levels.push_back(schedule.level(static_cast<int>(t.integers()[static_cast<std::size_t>(4 * i + k)])));
       const Tensor value = mean(loss(unet, {.x = part(x), .eps = part(eps)}, draw));
       const double expected = static_cast<double>(golden.tensor("losses").values()[static_cast<std::size_t>(i)]);
       CHECK(static_cast<double>(value.item()) == Approx(expected).epsilon(1e-4));
