@@ -35,16 +35,16 @@ Json wishes_of(const RunOptions& o) {
   return wishes;
 }
 
-// Whether a key may change between two parts of one run.
-bool free_to_change(const std::string& path) {
-  for (const char* key : {"/data/path", "/train/steps", "/train/save_every", "/train/keep", "/train/sample_every"}) {
-    if (path == key) return true;
-  }
-  return false;
+// Whether a value may change between two parts of one run.
+bool free_to_change(const std::string& path, const Json& before, const Json& after) {
+  if (path == "/train/held_out_every") return (before == 0) == (after == 0);  // 0: those samples are trained on
+  const auto free = {"/data/path",   "/train/steps",        "/train/save_every",
+                     "/train/keep",  "/train/sample_every", "/train/held_out_samples"};
+  return std::ranges::find(free, path) != free.end();
 }
 
 void check_same(const Json& before, const Json& after, const std::string& path, const std::string& source) {
-  if (before == after || free_to_change(path)) return;
+  if (before == after || free_to_change(path, before, after)) return;
   if (before.is_object() && after.is_object()) {
     for (const auto& [key, value] : after.items()) {
       check_same(before.contains(key) ? before[key] : Json(), value, path + "/" + key, source);
@@ -124,6 +124,7 @@ RunResult begin(const RunOptions& o, const std::string& path) {
 }
 
 RunResult go_on(const RunOptions& o, const std::string& path) {
+  if (o.minutes > 0) note(o, "the run has its number of steps: --minutes counts where a run begins, --steps extends it");
   const Json before = run_config_to_json(run_config_from_json(read_json(path), path));
   Json after = merged(before, wishes_of(o));
   const Data data = open(after, path);

@@ -203,6 +203,24 @@ TEST_CASE("run: another number is refused with the old and the new value") {
   CHECK_THROWS_WITH(train_run(options(out, config(folder / "copy"), 2)), Catch::Contains("fingerprint"));
 }
 
+TEST_CASE("run: how often and on how many samples it looks may change, what it trains on may not") {
+  const Temporary folder;
+  write_pictures(folder / "data");
+  const std::string out = folder / "run", with = R"("steps":2,"sample_every":0)";
+  train_run(options(out, config(folder / "data", with), 2));
+  CHECK(train_run(options(out, R"({"train":{"steps":4,"held_out_every":1,"held_out_samples":3}})", 2)).steps == 4);
+  const std::vector<std::string> lines = timeless(out);
+  CHECK(std::ranges::count(lines.back(), ',') > std::ranges::count(lines[1], ','));
+  CHECK_THROWS_WITH(train_run(options(out, R"({"train":{"held_out_every":0}})", 2)), Catch::Contains("held_out_every"));
+  std::vector<std::string> notes;
+  RunOptions o = options(out, "", 2);
+  o.minutes = 1;
+  o.on_note = [&](const std::string& text) { notes.push_back(text); };
+  CHECK(train_run(o).was_finished);
+  REQUIRE(notes.size() == 1);
+  CHECK_THAT(notes[0], Catch::Contains("--minutes"));
+}
+
 TEST_CASE("run: nothing is lost without --overwrite") {
   const Temporary folder;
   write_pictures(folder / "data");
