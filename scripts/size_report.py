@@ -8,7 +8,8 @@ import sys
 
 root = pathlib.Path(__file__).resolve().parent.parent
 # What has braces of no meaning here goes, its line ends stay.
-NOISE = re.compile(r'//[^\n]*|/\*.*?\*/|R"(\w*)\(.*?\)\1"|"(?:\\.|[^"\\\n])*"|(?<!\d)\'(?:\\.|[^\'\\\n])*\'|^[ \t]*#[^\n]*', re.S | re.M)
+NOISE = re.compile(r'//[^\n]*|/\*.*?\*/|'
+                   r'R"(\w*)\(.*?\)\1"|"(?:\\.|[^"\\\n])*"|(?<!\d)\'(?:\\.|[^\'\\\n])*\'|^[ \t]*#[^\n]*', re.S | re.M)
 NO_FUNCTION = re.compile(r"\b(namespace|struct|class|enum|union|extern)\b|=\s*$|^\s*(const|constexpr)\b[^(]*$")
 
 

@@ -148,8 +148,8 @@ std::vector<std::int64_t> JsonFields::integers(const std::string& key, const std
                                                std::int64_t low, std::int64_t high) {
   const Json* value = find(key);
   if (value == nullptr) return otherwise;
-  const bool good = value->is_array() && std::ranges::all_of(*value, [&](const Json& entry) { return is_between(entry, low, high); });
-  if (!good) refuse(key, "a list of integers " + between(low, high));
+  const auto good = [&](const Json& entry) { return is_between(entry, low, high); };
+  if (!value->is_array() || !std::ranges::all_of(*value, good)) refuse(key, "a list of integers " + between(low, high));
   return value->get<std::vector<std::int64_t>>();
 }
 

@@ -30,8 +30,9 @@ std::vector<Saved> checkpoints(const std::string& run) {
   for (const std::string& name : list_directory(folder)) {
     if (!name.starts_with(kPrefix)) continue;
     const std::string number = name.substr(kPrefix.size());
+    const std::string path = join(folder, name);
     const bool complete = !number.empty() && number.size() <= 18 && number.find_first_not_of("0123456789") == std::string::npos;
-    if (complete && path_kind(join(folder, name)) == PathKind::directory) result.push_back({std::stoll(number), join(folder, name)});
+    if (complete && path_kind(path) == PathKind::directory) result.push_back({std::stoll(number), path});
   }
   std::ranges::sort(result, {}, &Saved::step);
   return result;

@@ -28,7 +28,7 @@ T named(const JsonFields& fields, const std::string& key, const std::string& tex
 template <class T>
 std::string name_of(T value, const Names<T>& names) {
   const auto found = std::ranges::find(names, value, &std::pair<const char*, T>::second);
-  if (found == names.end()) throw Error("no file of diffusers can name this value; one of its kind is " + std::string(names.front().first));
+  if (found == names.end()) throw Error(std::string("no file can name this value; it must be of a kind with ") + names.front().first);
   return found->first;
 }
 

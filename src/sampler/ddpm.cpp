@@ -47,8 +47,8 @@ Tensor sample_ddpm(const Denoiser& denoise, Tensor x, std::span<const Step> step
   const CancelScope cancel(options.cancel);
   for (std::size_t i = 0; i < steps.size(); ++i) {
     if (!(steps[i].from.sigma > 0) || !(steps[i].to.alpha > 0)) {
-      throw Error("sample_ddpm: step " + std::to_string(i) + " must begin where sigma is above 0 and end where alpha is: there is " +
-                  "no posterior otherwise");
+      throw Error("sample_ddpm: step " + std::to_string(i) + " must begin where sigma is above 0 and end where alpha is: " +
+                  "there is no posterior otherwise");
     }
     const Prediction p = denoise(x, {&steps[i].from, 1});
     if (options.variance == Variance::learned_range && !p.variance.defined()) {

@@ -56,7 +56,8 @@ Optimizer::Optimizer(std::span<const Parameter> parameters, const OptimizerOptio
     const float* values = p.value().values().data();
     const ParameterFactors factors = options.factors ? options.factors(p) : ParameterFactors{};
     if (!(factors.rate >= 0 && factors.decay >= 0)) throw Error("Optimizer: factors of " + p.name() + " must not be negative");
-    if (values != end || !(factors == s.segments.back().factors)) s.segments.push_back({s.parameters.size(), 0, s.elements, 0, factors});
+    const bool joins = values == end && factors == s.segments.back().factors;
+    if (!joins) s.segments.push_back({s.parameters.size(), 0, s.elements, 0, factors});
     s.segments.back().count += 1;
     s.segments.back().elements = s.elements + p.value().elements() - s.segments.back().offset;
     s.parameters.push_back(p);

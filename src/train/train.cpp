@@ -79,7 +79,8 @@ Partial run_step(const Network& network, const Optimizer& optimizer, const Loade
 
 void check(const TrainOptions& o, const Dataset& data) {
   if (o.batch_size < 1 || o.accumulate < 1) throw Error("train: batch_size and accumulate must be positive");
-  if (o.first_micro_batch < 0 || o.micro_batches < 0 || o.first_micro_batch > o.accumulate - std::max<std::int64_t>(1, o.micro_batches)) {
+  if (o.first_micro_batch < 0 || o.micro_batches < 0 || o.micro_batches > o.accumulate ||
+      o.first_micro_batch > o.accumulate - std::max<std::int64_t>(1, o.micro_batches)) {
     throw Error("train: first_micro_batch and micro_batches must lie within accumulate");
   }
   if (!o.reduce && (o.first_micro_batch > 0 || (o.micro_batches > 0 && o.micro_batches < o.accumulate))) {
@@ -100,16 +101,17 @@ void check(const TrainOptions& o, const Dataset& data) {
 }  // namespace
 
 Partial joined(std::vector<Partial> partials, std::int64_t micro_batches) {
+  const auto miss = [](std::int64_t k) { throw Error("joined: micro-batch " + std::to_string(k) + " is missing, or there twice"); };
   std::ranges::sort(partials, {}, &Partial::first);
   std::vector<Partial> stack;
   std::int64_t next = 0;
   for (Partial& partial : partials) {
-    if (partial.first != next || partial.count < 1) throw Error("joined: micro-batch " + std::to_string(next) + " is missing, or there twice");
+    if (partial.first != next || partial.count < 1) miss(next);
     next += partial.count;
     stack.push_back(std::move(partial));
     join_halves(stack);
   }
-  if (next != micro_batches) throw Error("joined: micro-batch " + std::to_string(next) + " is missing, or there twice");
+  if (next != micro_batches) miss(next);
   while (stack.size() > 1) join_last(stack);
   return std::move(stack.front());
 }

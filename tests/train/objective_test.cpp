@@ -13,8 +13,9 @@ const Network zero = [](const Tensor& x, const Tensor&, const Condition&) { retu
 double loss_at(const Schedule& schedule, const ObjectiveOptions& options, int t) {
   const Shape shape{1, 2, 2, 1};
   const Loss loss = objective(schedule, options);
+  const Draw draw{.total = 1, .levels = {schedule.level(t)}};
   return static_cast<double>(
-      loss(zero, {.x = Tensor::full(shape, 0.5f), .eps = Tensor::full(shape, 2)}, {.total = 1, .levels = {schedule.level(t)}}).item());
+      loss(zero, {.x = Tensor::full(shape, 0.5f), .eps = Tensor::full(shape, 2)}, draw).item());
 }
 
 }  // namespace
@@ -107,9 +108,10 @@ TEST_CASE("objective: flow, preconditioning and other conditions need no other t
   };
   const Tensor of_edm = objective(edm)(half, batch, {.total = 2});
   const double x = 0.5 + sigma * 2, denoised = skip * x + out * 0.5;
+  const double expected = total / std::pow(sigma * d, 2) * std::pow(denoised - 0.5, 2);
   CHECK(static_cast<double>(seen.values()[5]) == Approx(x / std::sqrt(total)));
   CHECK(static_cast<double>(told.values()[0]) == Approx(std::log(3.0) / 4));
-  CHECK(static_cast<double>(of_edm.values()[0]) == Approx(total / std::pow(sigma * d, 2) * std::pow(denoised - 0.5, 2)).epsilon(1e-5));
+  CHECK(static_cast<double>(of_edm.values()[0]) == Approx(expected).epsilon(1e-5));
 
   CHECK_THROWS_WITH(objective(flow)(half, batch, {.total = 2, .quantiles = {0.5}}), Catch::Contains("a level a sample (2)"));
   CHECK_THROWS_AS(objective(Objective{}), Error);
