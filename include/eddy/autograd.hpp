@@ -45,6 +45,10 @@ class EDDY_API Call {
   }
   const Context& context() const;
 
+  // In vjp: memory for the gradient of input i, of its shape and uninitialised. It is where the gradient is wanted in the
+  // end when that can be; so take it for gradients that are written whole.
+  Tensor gradient_memory(int i) const;
+
  private:
   const void* raw_attributes() const noexcept;
   State& state_;
@@ -75,10 +79,10 @@ EDDY_API std::vector<Tensor> gradients(const Tensor& root, std::span<const Tenso
 EDDY_API std::vector<Tensor> gradients(const Tensor& root, std::initializer_list<Tensor> leaves,
                                        const Tensor& seed = {});
 
-// The same, added to memory of the caller: what an optimiser uses. into[i] has the shape of leaves[i] and is written
+// The same, written to memory of the caller: what an optimiser uses. into[i] has the shape of leaves[i] and is written
 // even when other handles share it.
-EDDY_API void accumulate_gradients(const Tensor& root, std::span<const Tensor> leaves, std::span<Tensor> into,
-                                   const Tensor& seed = {});
+EDDY_API void write_gradients(const Tensor& root, std::span<const Tensor> leaves, std::span<Tensor> into,
+                              const Tensor& seed = {});
 
 // Runs `function` without recording its inner operations; they run again during backward. Derivatives flow to `inputs`
 // and to every parameter that the function uses.

@@ -1,4 +1,5 @@
 // Running an operation, and recording it when a derivative is wanted.
+#include "autograd/backward.hpp"
 #include "autograd/node.hpp"
 #include "autograd/scope.hpp"
 #include "base/clock.hpp"
@@ -108,6 +109,14 @@ void Call::save(const Tensor& tensor) {
 Tensor Call::saved(int i) const {
   const auto index = static_cast<std::size_t>(i);
   return state_.node != nullptr ? state_.node->saved[index].unpack(state_.operation.name) : state_.saved[index];
+}
+
+Tensor Call::gradient_memory(int i) const {
+  if (state_.backward != nullptr) {
+    Tensor place = state_.backward->lend(state_.node->parents[static_cast<std::size_t>(i)].get());
+    if (place.defined()) return place;
+  }
+  return Tensor::uninitialised(input_shape(i), DType::f32, context());
 }
 
 bool Call::remaking() const noexcept { return state_.remaking; }

@@ -123,7 +123,8 @@ void Backward::step(OperationNode& node, const Tensor& gradient) {
                     .attributes = node.attributes.get(),
                     .context = node.context,
                     .inputs = {},
-                    .node = &node};
+                    .node = &node,
+                    .backward = this};
   for (std::size_t i = 0; i < node.parents.size(); ++i) {
     if (wanted(node.parents[i].get())) state.wanted |= std::uint64_t{1} << i;
   }
@@ -145,10 +146,25 @@ void Backward::deliver(Node* parent, Tensor gradient) {
   const auto sink = sinks_.find(parent);
   if (sink == sinks_.end()) {
     accumulate(pending_[parent], std::move(gradient));
-  } else if (sink->second.into.defined()) {
-    add_into(sink->second.into, gradient);
-  } else {
-    accumulate(sink->second.collected, std::move(gradient));
+    return;
+  }
+  Sink& s = sink->second;
+  if (!s.into.defined()) return accumulate(s.collected, std::move(gradient));
+  if (s.arrived) return add_into(s.into, gradient);
+  s.lent = s.arrived = true;
+  if (gradient.raw() != s.into.raw()) std::ranges::copy(gradient.values(), Tensor::Access::write(s.into));
+}
+
+Tensor Backward::lend(const Node* leaf) {
+  const auto sink = sinks_.find(leaf);
+  if (sink == sinks_.end() || !sink->second.into.defined() || sink->second.lent) return {};
+  sink->second.lent = true;
+  return sink->second.into;
+}
+
+void Backward::fill_rest() {
+  for (auto& [leaf, sink] : sinks_) {
+    if (sink.into.defined() && !sink.arrived) std::fill_n(Tensor::Access::write(sink.into), sink.into.elements(), 0.0f);
   }
 }
 
@@ -179,14 +195,14 @@ std::vector<Tensor> gradients(const Tensor& root, std::initializer_list<Tensor> 
   return gradients(root, std::span<const Tensor>(leaves.begin(), leaves.size()), seed);
 }
 
-void accumulate_gradients(const Tensor& root, std::span<const Tensor> leaves, std::span<Tensor> into,
-                          const Tensor& seed) {
+void write_gradients(const Tensor& root, std::span<const Tensor> leaves, std::span<Tensor> into, const Tensor& seed) {
   if (leaves.size() != into.size()) {
-    throw Error("accumulate_gradients: " + std::to_string(leaves.size()) + " leaves, but " +
-                std::to_string(into.size()) + " tensors to add to");
+    throw Error("write_gradients: " + std::to_string(leaves.size()) + " leaves, but " + std::to_string(into.size()) +
+                " tensors to write to");
   }
   Backward backward(leaves, into);
   walk(backward, root, seed);
+  backward.fill_rest();
 }
 
 }  // namespace eddy::inline v0_1

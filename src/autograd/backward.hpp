@@ -11,7 +11,7 @@ namespace eddy::inline v0_1 {
 
 class Backward {
  public:
-  // Gradients go to these leaves: added to into[i] when that is defined, else collected.
+  // Gradients go to these leaves: written to into[i] when that is defined, else collected.
   Backward(std::span<const Tensor> leaves, std::span<Tensor> into);
 
   // Walks from root down. Called again from inside by a checkpoint, for its own piece of tape.
@@ -22,12 +22,17 @@ class Backward {
   // What was collected for a leaf; empty when nothing flowed there. take() forgets the leaf.
   Tensor collected(const Tensor& leaf) const;
   Tensor take(const Tensor& leaf);
+  // Where the first gradient for a leaf goes, when no one has it yet; else empty.
+  Tensor lend(const Node* leaf);
+  // Zeros where no gradient arrived.
+  void fill_rest();
 
  private:
   using Order = std::vector<OperationNode*>;
   struct Sink {
     Tensor into;       // memory of the caller, or empty
     Tensor collected{};
+    bool lent = false, arrived = false;  // of `into`
   };
 
   bool wanted(const Node* node) const;

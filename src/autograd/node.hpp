@@ -14,6 +14,7 @@
 namespace eddy::inline v0_1 {
 
 struct OperationNode;
+class Backward;
 
 // A variable or a parameter. Forms derived from its elements (packed, transformed) are kept by version.
 struct LeafNode final : Node {
@@ -80,6 +81,7 @@ struct Call::State {
   bool remaking = false;
   std::uint64_t keeps = 0;
   std::vector<Tensor> saved{};
+  Backward* backward = nullptr;           // vjp
 };
 
 // make()'s result, a form of the parameter's elements (packed for a kernel, say). Outside training it is kept while the

@@ -30,7 +30,7 @@ std::size_t MemoryPool::rounded(std::size_t bytes) noexcept {
 }
 
 MemoryPool::~MemoryPool() {
-  for (const Region& region : regions_) ::operator delete(region.begin, std::align_val_t{kAlignment});
+  for (const Region& region : regions_) ::operator delete(region.begin, std::align_val_t{region.small ? kAlignment : (std::size_t{1} << 21)});
 }
 
 void* MemoryPool::allocate(std::size_t bytes) {
@@ -105,8 +105,11 @@ std::byte* MemoryPool::from_rest(std::size_t size, bool small) {
 void MemoryPool::add_region(std::size_t size, bool small) {
   const std::size_t wanted = std::max(size, small ? kSmallRegion : std::clamp(held_, kLargeRegion, kLargestRegion));
   for (const std::size_t each : {wanted, size}) {
-    void* begin = ::operator new(each, std::align_val_t{kAlignment}, std::nothrow);
+    void* begin = ::operator new(each, std::align_val_t{small ? kAlignment : (std::size_t{1} << 21)}, std::nothrow);
     if (begin == nullptr) continue;
+#if defined(__linux__)
+    if (!small) madvise(begin, each, MADV_HUGEPAGE);
+#endif
     regions_.push_back({static_cast<std::byte*>(begin), each, small});
     return;
   }
@@ -179,7 +182,7 @@ void MemoryPool::release_unused() noexcept {
       held_ -= trim(region);
       return false;
     }
-    ::operator delete(region.begin, std::align_val_t{kAlignment});
+    ::operator delete(region.begin, std::align_val_t{region.small ? kAlignment : (std::size_t{1} << 21)});
     held_ -= region.touched;
     return true;
   });

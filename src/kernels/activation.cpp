@@ -9,7 +9,8 @@
 namespace eddy::inline v0_1::EDDY_ISA {
 namespace {
 
-constexpr float kRootHalf = 0.70710678f, kRootTwoOverPi = 0.79788456f, kInverseRootTwoPi = 0.39894228f;
+constexpr Real kRootHalf = 0.70710678118654752, kRootTwoOverPi = 0.79788456080286536, kInverseRootTwoPi = 0.39894228040143268;
+constexpr Real kCubic = 0.044715, kQuick = 1.702;
 
 // tanh(ln(1 + e)) = (e^2 + 2 e) / (e^2 + 2 e + 2); for large x it is 1.
 inline Vec mish_gate(Vec x) {
@@ -24,13 +25,13 @@ inline Vec value(Vec x) {
   if constexpr (K == ActivationKind::relu) return max(x, zero());
   if constexpr (K == ActivationKind::gelu) return half * x * (one + erf(x * fill(kRootHalf)));
   if constexpr (K == ActivationKind::gelu_tanh) {
-    return half * x * (one + tanh(fill(kRootTwoOverPi) * fma(fill(0.044715f) * x, x * x, x)));
+    return half * x * (one + tanh(fill(kRootTwoOverPi) * fma(fill(kCubic) * x, x * x, x)));
   }
-  if constexpr (K == ActivationKind::quick_gelu) return x * sigmoid(fill(1.702f) * x);
+  if constexpr (K == ActivationKind::quick_gelu) return x * sigmoid(fill(kQuick) * x);
   if constexpr (K == ActivationKind::tanh) return tanh(x);
   if constexpr (K == ActivationKind::sigmoid) return sigmoid(x);
   if constexpr (K == ActivationKind::mish) return x * mish_gate(x);
-  if constexpr (K == ActivationKind::exp) return exp(x);
+  if constexpr (K == ActivationKind::exp) return exp_to_the_ends(x);
   return x;
 }
 
@@ -44,13 +45,13 @@ inline Vec slope(Vec x) {
     return fma(x, density, half * (one + erf(x * fill(kRootHalf))));
   }
   if constexpr (K == ActivationKind::gelu_tanh) {
-    const Vec t = tanh(fill(kRootTwoOverPi) * fma(fill(0.044715f) * x, x * x, x));
-    const Vec inner = fill(kRootTwoOverPi) * fma(fill(3 * 0.044715f), x * x, one);
+    const Vec t = tanh(fill(kRootTwoOverPi) * fma(fill(kCubic) * x, x * x, x));
+    const Vec inner = fill(kRootTwoOverPi) * fma(fill(3 * kCubic), x * x, one);
     return fma(half * x * (one - t * t), inner, half * (one + t));
   }
   if constexpr (K == ActivationKind::quick_gelu) {
-    const Vec s = sigmoid(fill(1.702f) * x);
-    return s * fma(fill(1.702f) * x, one - s, one);
+    const Vec s = sigmoid(fill(kQuick) * x);
+    return s * fma(fill(kQuick) * x, one - s, one);
   }
   if constexpr (K == ActivationKind::tanh) {
     const Vec t = tanh(x);
@@ -64,14 +65,14 @@ inline Vec slope(Vec x) {
     const Vec t = mish_gate(x);
     return fma(x * sigmoid(x), one - t * t, t);
   }
-  if constexpr (K == ActivationKind::exp) return exp(x);
+  if constexpr (K == ActivationKind::exp) return exp_to_the_ends(x);
   return one;
 }
 
 constexpr std::int64_t kTile = 1 << 13;
 
 template <ActivationKind K>
-void forward_of(const Launch& launch, std::int64_t n, const float* x, float* y) {
+void forward_of(const Launch& launch, std::int64_t n, const Real* x, Real* y) {
   parallel(launch, ceil_div(n, kTile), [&](std::int64_t tile, int) {
     const std::int64_t end = lower(n, (tile + 1) * kTile);
     for (std::int64_t i = tile * kTile; i < end; i += kWidth) {
@@ -81,7 +82,7 @@ void forward_of(const Launch& launch, std::int64_t n, const float* x, float* y) 
 }
 
 template <ActivationKind K>
-void backward_of(const Launch& launch, std::int64_t n, const float* x, const float* dy, float* dx) {
+void backward_of(const Launch& launch, std::int64_t n, const Real* x, const Real* dy, Real* dx) {
   parallel(launch, ceil_div(n, kTile), [&](std::int64_t tile, int) {
     const std::int64_t end = lower(n, (tile + 1) * kTile);
     for (std::int64_t i = tile * kTile; i < end; i += kWidth) {
@@ -117,16 +118,16 @@ inline void with_kind(ActivationKind kind, F&& f) {
   }
 }
 
-void forward(const Launch& launch, ActivationKind kind, std::int64_t n, const float* x, float* y) {
+void forward(const Launch& launch, ActivationKind kind, std::int64_t n, const Real* x, Real* y) {
   with_kind(kind, [&]<ActivationKind K>() { forward_of<K>(launch, n, x, y); });
 }
-void backward(const Launch& launch, ActivationKind kind, std::int64_t n, const float* x, const float* dy, float* dx) {
+void backward(const Launch& launch, ActivationKind kind, std::int64_t n, const Real* x, const Real* dy, Real* dx) {
   with_kind(kind, [&]<ActivationKind K>() { backward_of<K>(launch, n, x, dy, dx); });
 }
 
 }  // namespace
 
-extern const ActivationKernels activation_kernels;
-const ActivationKernels activation_kernels{forward, backward};
+extern const ActivationKernels<Real> activation_kernels;
+const ActivationKernels<Real> activation_kernels{forward, backward};
 
 }  // namespace eddy::inline v0_1::EDDY_ISA

@@ -13,7 +13,7 @@ namespace eddy::inline v0_1::EDDY_ISA {
 namespace {
 
 constexpr std::int64_t kBlock = 4 * kRows;  // queries of a block
-constexpr float kHidden = -1e30f;
+constexpr Real kHidden = -1e30f;
 
 struct Heads {
   const AttentionShape& s;
@@ -26,39 +26,39 @@ struct Heads {
     value_floats = packed_floats(s.keys, s.d);  // v or k as right factor
     score_row = round_up(s.keys, kPanel);
   }
-  const float* queries(const float* q, std::int64_t n, std::int64_t h) const { return q + n * s.queries * q_row + h * s.d; }
-  const float* rows(const float* k, std::int64_t n, std::int64_t h) const {
+  const Real* queries(const Real* q, std::int64_t n, std::int64_t h) const { return q + n * s.queries * q_row + h * s.d; }
+  const Real* rows(const Real* k, std::int64_t n, std::int64_t h) const {
     return k + n * s.keys * kv_row + h / ratio * s.d;
   }
 };
 
 // rows (keys x d, at distance ld) as a right factor: transposed (d x keys), or as it is (keys x d).
-inline void pack_keys(const float* rows, std::int64_t keys, std::int64_t d, std::int64_t ld, float* out) {
+inline void pack_keys(const Real* rows, std::int64_t keys, std::int64_t d, std::int64_t ld, Real* out) {
   for (std::int64_t j = 0; j < keys; j += kPanel) {
     for (std::int64_t c = 0; c < d; ++c) {
-      for (int q = 0; q < kPanel; ++q) *out++ = j + q < keys ? rows[(j + q) * ld + c] : 0.0f;
+      for (int q = 0; q < kPanel; ++q) *out++ = j + q < keys ? rows[(j + q) * ld + c] : Real{0};
     }
   }
 }
-inline void pack_values(const float* rows, std::int64_t keys, std::int64_t d, std::int64_t ld, float* out) {
+inline void pack_values(const Real* rows, std::int64_t keys, std::int64_t d, std::int64_t ld, Real* out) {
   for (std::int64_t j = 0; j < d; j += kPanel) {
     for (std::int64_t r = 0; r < keys; ++r) {
-      for (int q = 0; q < kPanel; ++q) *out++ = j + q < d ? rows[r * ld + j + q] : 0.0f;
+      for (int q = 0; q < kPanel; ++q) *out++ = j + q < d ? rows[r * ld + j + q] : Real{0};
     }
   }
 }
 
 // Scaled scores of m queries from `first` on, hidden keys far below.
-inline void scores(const Heads& w, const AttentionInputs& in, std::int64_t n, std::int64_t h, std::int64_t first,
-                   std::int64_t m, const float* packed_keys, float* out) {
+inline void scores(const Heads& w, const AttentionInputs<Real>& in, std::int64_t n, std::int64_t h, std::int64_t first,
+                   std::int64_t m, const Real* packed_keys, Real* out) {
   const AttentionShape& s = w.s;
   product(m, s.keys, {w.queries(in.q, n, h) + first * w.q_row, s.d, w.q_row}, {nullptr, 0, 0}, packed_keys, out, w.score_row,
           {});
-  const Vec scale = fill(static_cast<float>(s.scale));
-  const float* mask = in.key_mask ? in.key_mask + n * s.keys : nullptr;
+  const Vec scale = fill(static_cast<Real>(s.scale));
+  const Real* mask = in.key_mask ? in.key_mask + n * s.keys : nullptr;
   for (std::int64_t i = 0; i < m; ++i) {
-    float* row = out + i * w.score_row;
-    const float* bias = in.bias.data ? in.bias.data + n * in.bias.sample_stride + h * in.bias.head_stride +
+    Real* row = out + i * w.score_row;
+    const Real* bias = in.bias.data ? in.bias.data + n * in.bias.sample_stride + h * in.bias.head_stride +
                                            (first + i) * in.bias.query_stride
                                      : nullptr;
     for (std::int64_t j = 0; j < s.keys; j += kWidth) {
@@ -72,7 +72,7 @@ inline void scores(const Heads& w, const AttentionInputs& in, std::int64_t n, st
 }
 
 // row = exp(row - shift); returns the sum. Hidden keys give 0.
-inline float exponentials(float* row, std::int64_t keys, float shift) {
+inline Real exponentials(Real* row, std::int64_t keys, Real shift) {
   Vec total = zero();
   for (std::int64_t j = 0; j < keys; j += kWidth) {
     const std::int64_t n = keys - j;
@@ -87,7 +87,7 @@ inline float exponentials(float* row, std::int64_t keys, float shift) {
   return sum(total);
 }
 
-inline float largest_of(const float* row, std::int64_t keys) {
+inline Real largest_of(const Real* row, std::int64_t keys) {
   Vec best = fill(kHidden);
   for (std::int64_t j = 0; j < keys; j += kWidth) {
     const std::int64_t n = keys - j;
@@ -103,11 +103,11 @@ std::int64_t forward_scratch(const AttentionShape& s, int slots) {
   return s.n * s.kv_heads * (w.key_floats + w.value_floats) + slots * kBlock * w.score_row;
 }
 
-void forward(const Launch& launch, const AttentionShape& s, const AttentionInputs& in, float* out, float* stats,
-             float* scratch) {
+void forward(const Launch& launch, const AttentionShape& s, const AttentionInputs<Real>& in, Real* out, Real* stats,
+             Real* scratch) {
   const Heads w(s);
   const std::int64_t head_floats = w.key_floats + w.value_floats, blocks = ceil_div(s.queries, kBlock);
-  float* score_memory = scratch + s.n * s.kv_heads * head_floats;
+  Real* score_memory = scratch + s.n * s.kv_heads * head_floats;
   parallel(launch, s.n * s.kv_heads, [&](std::int64_t t, int) {
     const std::int64_t n = t / s.kv_heads, h = t % s.kv_heads * w.ratio;
     pack_keys(w.rows(in.k, n, h), s.keys, s.d, w.kv_row, scratch + t * head_floats);
@@ -116,23 +116,23 @@ void forward(const Launch& launch, const AttentionShape& s, const AttentionInput
   parallel(launch, s.n * s.heads * blocks, [&](std::int64_t tile, int slot) {
     const std::int64_t head = tile / blocks, n = head / s.heads, h = head % s.heads;
     const std::int64_t first = tile % blocks * kBlock, m = lower(kBlock, s.queries - first);
-    const float* packed = scratch + (n * s.kv_heads + h / w.ratio) * head_floats;
-    float* p = score_memory + slot * kBlock * w.score_row;
+    const Real* packed = scratch + (n * s.kv_heads + h / w.ratio) * head_floats;
+    Real* p = score_memory + slot * kBlock * w.score_row;
     scores(w, in, n, h, first, m, packed, p);
-    float inverse[kBlock];
+    Real inverse[kBlock];
     for (std::int64_t i = 0; i < m; ++i) {
-      const float top = largest_of(p + i * w.score_row, s.keys);
-      const float total = exponentials(p + i * w.score_row, s.keys, top);
+      const Real top = largest_of(p + i * w.score_row, s.keys);
+      const Real total = exponentials(p + i * w.score_row, s.keys, top);
       inverse[i] = total > 0 ? 1 / total : 0;
-      float* st = stats + (head * s.queries + first + i) * 2;
+      Real* st = stats + (head * s.queries + first + i) * 2;
       st[0] = top;
       st[1] = inverse[i];
     }
-    float* o = out + (n * s.queries + first) * w.q_row + h * s.d;
+    Real* o = out + (n * s.queries + first) * w.q_row + h * s.d;
     product(m, s.d, {p, s.keys, w.score_row}, {nullptr, 0, 0}, packed + w.key_floats, o, w.q_row, {});
     for (std::int64_t i = 0; i < m; ++i) {
       for (std::int64_t c = 0; c < s.d; c += kWidth) {
-        float* at = o + i * w.q_row + c;
+        Real* at = o + i * w.q_row + c;
         store_up_to(at, load_up_to(at, s.d - c) * fill(inverse[i]), s.d - c);
       }
     }
@@ -145,7 +145,7 @@ std::int64_t slot_floats(const Heads& w) {
 std::int64_t backward_scratch(const AttentionShape& s, int slots) { return slots * slot_floats(Heads(s)); }
 
 // dS of a block from P and dP, in place of dP.
-inline void score_gradient(const Heads& w, std::int64_t m, const float* out, const float* dout, const float* p, float* dp) {
+inline void score_gradient(const Heads& w, std::int64_t m, const Real* out, const Real* dout, const Real* p, Real* dp) {
   for (std::int64_t i = 0; i < m; ++i) {
     Vec dots = zero();
     for (std::int64_t c = 0; c < w.s.d; c += kWidth) {
@@ -161,39 +161,39 @@ inline void score_gradient(const Heads& w, std::int64_t m, const float* out, con
 }
 
 struct BackwardWork {
-  const AttentionInputs& in;
-  const float* out;
-  const float* stats;
-  const float* dout;
-  float* dq;
-  float* dk;
-  float* dv;
-  float* dbias;
+  const AttentionInputs<Real>& in;
+  const Real* out;
+  const Real* stats;
+  const Real* dout;
+  Real* dq;
+  Real* dk;
+  Real* dv;
+  Real* dbias;
 };
 
-inline void zero_rows(float* rows, std::int64_t count, std::int64_t d, std::int64_t ld) {
+inline void zero_rows(Real* rows, std::int64_t count, std::int64_t d, std::int64_t ld) {
   for (std::int64_t r = 0; r < count; ++r) {
     for (std::int64_t c = 0; c < d; ++c) rows[r * ld + c] = 0;
   }
 }
 
-inline void add_bias_gradient(const Heads& w, const AttentionBias& bias, std::int64_t n, std::int64_t h, std::int64_t first,
-                              std::int64_t m, const float* ds, float* dbias) {
+inline void add_bias_gradient(const Heads& w, const AttentionBias<Real>& bias, std::int64_t n, std::int64_t h, std::int64_t first,
+                              std::int64_t m, const Real* ds, Real* dbias) {
   for (std::int64_t i = 0; i < m; ++i) {
-    float* to = dbias + n * bias.sample_stride + h * bias.head_stride + (first + i) * bias.query_stride;
+    Real* to = dbias + n * bias.sample_stride + h * bias.head_stride + (first + i) * bias.query_stride;
     for (std::int64_t j = 0; j < w.s.keys; ++j) to[j] += ds[i * w.score_row + j];
   }
 }
 
 // All query heads that share a key head, block by block: dk and dv have one order of sums.
-void backward_head(const Heads& w, const BackwardWork& b, std::int64_t n, std::int64_t kv_head, float* memory) {
+void backward_head(const Heads& w, const BackwardWork& b, std::int64_t n, std::int64_t kv_head, Real* memory) {
   const AttentionShape& s = w.s;
-  float* keys_t = memory;
-  float* values_t = keys_t + w.key_floats;
-  float* keys = values_t + w.key_floats;
-  float* p = keys + w.value_floats;
-  float* ds = p + kBlock * w.score_row;
-  float* tail = ds + kBlock * w.score_row;
+  Real* keys_t = memory;
+  Real* values_t = keys_t + w.key_floats;
+  Real* keys = values_t + w.key_floats;
+  Real* p = keys + w.value_floats;
+  Real* ds = p + kBlock * w.score_row;
+  Real* tail = ds + kBlock * w.score_row;
   const std::int64_t h0 = kv_head * w.ratio, kv_at = n * s.keys * w.kv_row + kv_head * s.d;
   pack_keys(b.in.k + kv_at, s.keys, s.d, w.kv_row, keys_t);
   pack_keys(b.in.v + kv_at, s.keys, s.d, w.kv_row, values_t);
@@ -206,8 +206,8 @@ void backward_head(const Heads& w, const BackwardWork& b, std::int64_t n, std::i
       const std::int64_t at = (n * s.queries + first) * w.q_row + h * s.d;
       scores(w, b.in, n, h, first, m, keys_t, p);
       for (std::int64_t i = 0; i < m; ++i) {
-        const float* st = b.stats + ((n * s.heads + h) * s.queries + first + i) * 2;
-        float* row = p + i * w.score_row;
+        const Real* st = b.stats + ((n * s.heads + h) * s.queries + first + i) * 2;
+        Real* row = p + i * w.score_row;
         exponentials(row, s.keys, st[0]);
         for (std::int64_t j = 0; j < w.score_row; j += kWidth) store(row + j, load(row + j) * fill(st[1]));
       }
@@ -215,7 +215,7 @@ void backward_head(const Heads& w, const BackwardWork& b, std::int64_t n, std::i
       product_transposed(s.keys, s.d, m, p, w.score_row, b.dout + at, w.q_row, b.dv + kv_at, w.kv_row, tail);
       score_gradient(w, m, b.out + at, b.dout + at, p, ds);
       if (b.dbias) add_bias_gradient(w, b.in.bias, n, h, first, m, ds, b.dbias);
-      const Vec scale = fill(static_cast<float>(s.scale));
+      const Vec scale = fill(static_cast<Real>(s.scale));
       for (std::int64_t i = 0; i < m * w.score_row; i += kWidth) store(ds + i, scale * load(ds + i));
       product(m, s.d, {ds, s.keys, w.score_row}, {nullptr, 0, 0}, keys, b.dq + at, w.q_row, {});
       product_transposed(s.keys, s.d, m, ds, w.score_row, b.in.q + at, w.q_row, b.dk + kv_at, w.kv_row, tail);
@@ -223,8 +223,8 @@ void backward_head(const Heads& w, const BackwardWork& b, std::int64_t n, std::i
   }
 }
 
-void backward(const Launch& launch, const AttentionShape& s, const AttentionInputs& in, const float* out, const float* stats,
-              const float* dout, float* dq, float* dk, float* dv, float* dbias, float* scratch) {
+void backward(const Launch& launch, const AttentionShape& s, const AttentionInputs<Real>& in, const Real* out, const Real* stats,
+              const Real* dout, Real* dq, Real* dk, Real* dv, Real* dbias, Real* scratch) {
   const Heads w(s);
   const BackwardWork work{in, out, stats, dout, dq, dk, dv, dbias};
   const std::int64_t tiles = s.n * s.kv_heads;
@@ -239,7 +239,7 @@ void backward(const Launch& launch, const AttentionShape& s, const AttentionInpu
 
 }  // namespace
 
-extern const AttentionKernels attention_kernels;
-const AttentionKernels attention_kernels{forward_scratch, forward, backward_scratch, backward};
+extern const AttentionKernels<Real> attention_kernels;
+const AttentionKernels<Real> attention_kernels{forward_scratch, forward, backward_scratch, backward};
 
 }  // namespace eddy::inline v0_1::EDDY_ISA

@@ -13,27 +13,30 @@ struct AttentionShape {
 };
 
 // Additive bias with strides (0 where it is broadcast), its last extent is keys.
+template <class Real>
 struct AttentionBias {
-  const float* data;
+  const Real* data;
   std::int64_t sample_stride, head_stride, query_stride;
 };
 
+template <class Real>
 struct AttentionInputs {
-  const float* q;
-  const float* k;
-  const float* v;
-  const float* key_mask;  // (n, keys), 0 hides; or null
-  AttentionBias bias;
+  const Real* q;
+  const Real* k;
+  const Real* v;
+  const Real* key_mask;  // (n, keys), 0 hides; or null
+  AttentionBias<Real> bias;
 };
 
+template <class Real>
 struct AttentionKernels {
   std::int64_t (*forward_scratch)(const AttentionShape&, int slots);
   // stats (n, heads, queries, 2): the largest score and 1 / sum exp(score - largest).
-  void (*forward)(const Launch&, const AttentionShape&, const AttentionInputs&, float* out, float* stats, float* scratch);
+  void (*forward)(const Launch&, const AttentionShape&, const AttentionInputs<Real>&, Real* out, Real* stats, Real* scratch);
   std::int64_t (*backward_scratch)(const AttentionShape&, int slots);
   // dbias like bias (added to, zeroed by the caller), or null: then one thread runs all of it, in one order.
-  void (*backward)(const Launch&, const AttentionShape&, const AttentionInputs&, const float* out, const float* stats,
-                   const float* dout, float* dq, float* dk, float* dv, float* dbias, float* scratch);
+  void (*backward)(const Launch&, const AttentionShape&, const AttentionInputs<Real>&, const Real* out, const Real* stats,
+                   const Real* dout, Real* dq, Real* dk, Real* dv, Real* dbias, Real* scratch);
 };
 
 }  // namespace eddy::inline v0_1

@@ -2,7 +2,7 @@
 #include "kernels/conv2d.hpp"
 
 #include "kernels/direct_conv.hpp"
-#include "kernels/winograd.hpp"
+#include "kernels/winograd_gradient.hpp"
 
 namespace eddy::inline v0_1::EDDY_ISA {
 namespace {
@@ -18,32 +18,36 @@ std::int64_t forward_packed(const ConvShape& s) {
   return use_winograd(s) ? winograd_packed(s) : packed_floats(depth(s), s.out);
 }
 std::int64_t forward_scratch(const ConvShape& s, int slots) {
-  return use_winograd(s) ? Winograd(s).scratch(slots) : direct_forward_scratch(s, slots);
+  return use_winograd(s) ? winograd_scratch(s, slots) : direct_forward_scratch(s, slots);
 }
 void pack_forward(const Launch& launch, const ConvShape& s, const float* weight, float* packed) {
-  (use_winograd(s) ? winograd_pack_forward : direct_pack_forward)(launch, s, weight, packed);
+  if (use_winograd(s)) return winograd_pack(launch, s, {weight, s.out, s.in, false}, packed);
+  direct_pack_forward(launch, s, weight, packed);
 }
-void forward(const Launch& launch, const ConvShape& s, const float* x, const float* packed, const float* bias,
-             const float* sample_bias, const float* residual, float* y, float* scratch) {
-  (use_winograd(s) ? winograd_forward : direct_forward)(launch, s, x, packed, bias, sample_bias, residual, y, scratch);
+void forward(const Launch& launch, const ConvShape& s, const float* x, const float* weight, const float* packed,
+             const float* bias, const float* sample_bias, const float* residual, float* y, float* scratch) {
+  if (use_winograd(s)) {
+    return winograd_forward(launch, s, x, {weight, s.out, s.in, false}, packed, {bias, sample_bias, residual}, y, scratch);
+  }
+  direct_forward(launch, s, x, packed, bias, sample_bias, residual, y, scratch);
 }
 
 std::int64_t backward_data_packed(const ConvShape& s) {
   return winograd_data(s) ? winograd_packed(transposed(s)) : packed_floats(s.out, depth(s));
 }
 std::int64_t backward_data_scratch(const ConvShape& s, int slots) {
-  return winograd_data(s) ? Winograd(transposed(s)).scratch(slots) : direct_forward_scratch(s, slots);
+  return winograd_data(s) ? winograd_scratch(transposed(s), slots) : direct_forward_scratch(s, slots);
 }
 void pack_backward_data(const Launch& launch, const ConvShape& s, const float* weight, float* packed) {
-  (winograd_data(s) ? winograd_pack_backward_data : direct_pack_backward_data)(launch, s, weight, packed);
+  if (winograd_data(s)) return winograd_pack(launch, transposed(s), {weight, s.out, s.in, true}, packed);
+  direct_pack_backward_data(launch, s, weight, packed);
 }
-void backward_data(const Launch& launch, const ConvShape& s, const float* dy, const float* packed, float* dx,
-                   float* scratch) {
+void backward_data(const Launch& launch, const ConvShape& s, const float* dy, const float* weight, const float* packed,
+                   float* dx, float* scratch) {
   if (winograd_data(s)) {
-    winograd_forward(launch, transposed(s), dy, packed, nullptr, nullptr, nullptr, dx, scratch);
-  } else {
-    direct_backward_data(launch, s, dy, packed, dx, scratch);
+    return winograd_forward(launch, transposed(s), dy, {weight, s.out, s.in, true}, packed, {}, dx, scratch);
   }
+  direct_backward_data(launch, s, dy, packed, dx, scratch);
 }
 
 std::int64_t backward_weight_scratch(const ConvShape& s, int slots) {

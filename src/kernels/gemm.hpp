@@ -10,7 +10,7 @@ namespace eddy::inline v0_1::EDDY_ISA {
 namespace {
 
 constexpr int kPanel = 2 * kWidth;          // columns of a register tile
-constexpr std::int64_t kDepth = 384;        // inner indices between two stops in memory
+constexpr std::int64_t kDepth = 256;        // inner indices between two stops in memory
 constexpr std::int64_t kGradDepth = 256;    // the same for products that sum over rows
 
 // Calls f.template operator()<M>() for m in [1, Most].
@@ -22,100 +22,140 @@ inline void with_rows(int m, F&& f) {
   f.template operator()<Most>();
 }
 
+// Sums of M rows in registers. Every loop over rows is unrolled: an index that is not a constant would send them to memory.
 template <int M>
 struct Tile {
   Vec left[M], right[M];
 };
 
 template <int M>
-inline void clear(Tile<M>& t) {
+EDDY_INLINE void clear(Tile<M>& t) {
+#pragma GCC unroll 16
   for (int i = 0; i < M; ++i) t.left[i] = t.right[i] = zero();
 }
-template <int M>
-inline void read(Tile<M>& t, const float* c, std::int64_t ldc, std::int64_t n) {
+template <bool kWhole>
+EDDY_INLINE Vec load_left(const Real* p, std::int64_t n) {
+  return kWhole ? load(p) : load_up_to(p, n);
+}
+template <bool kWhole>
+EDDY_INLINE Vec load_right(const Real* p, std::int64_t n) {
+  return kWhole ? load(p + kWidth) : n > kWidth ? load_up_to(p + kWidth, n - kWidth) : zero();
+}
+template <bool kWhole, int M>
+EDDY_INLINE void read(Tile<M>& t, const Real* c, std::int64_t ldc, std::int64_t n) {
+#pragma GCC unroll 16
   for (int i = 0; i < M; ++i) {
-    t.left[i] = load_up_to(c + i * ldc, n);
-    t.right[i] = n > kWidth ? load_up_to(c + i * ldc + kWidth, n - kWidth) : zero();
+    t.left[i] = load_left<kWhole>(c + i * ldc, n);
+    t.right[i] = load_right<kWhole>(c + i * ldc, n);
   }
 }
-template <int M>
-inline void write(const Tile<M>& t, float* c, std::int64_t ldc, std::int64_t n) {
+template <bool kWhole, int M>
+EDDY_INLINE void write(const Tile<M>& t, Real* c, std::int64_t ldc, std::int64_t n) {
+#pragma GCC unroll 16
   for (int i = 0; i < M; ++i) {
-    store_up_to(c + i * ldc, t.left[i], n);
-    if (n > kWidth) store_up_to(c + i * ldc + kWidth, t.right[i], n - kWidth);
+    if (kWhole) {
+      store(c + i * ldc, t.left[i]);
+      store(c + i * ldc + kWidth, t.right[i]);
+    } else {
+      store_up_to(c + i * ldc, t.left[i], n);
+      if (n > kWidth) store_up_to(c + i * ldc + kWidth, t.right[i], n - kWidth);
+    }
   }
 }
-template <int M>
-inline void add_row(Tile<M>& t, const float* row, std::int64_t n) {
-  const Vec l = load_up_to(row, n), r = n > kWidth ? load_up_to(row + kWidth, n - kWidth) : zero();
+// The same row to all.
+template <bool kWhole, int M>
+EDDY_INLINE void add_row(Tile<M>& t, const Real* row, std::int64_t n) {
+  const Vec l = load_left<kWhole>(row, n), r = load_right<kWhole>(row, n);
+#pragma GCC unroll 16
   for (int i = 0; i < M; ++i) {
     t.left[i] += l;
     t.right[i] += r;
   }
 }
-template <int M>
-inline void add_rows(Tile<M>& t, const float* rows, std::int64_t ld, std::int64_t n) {
+template <bool kWhole, int M>
+EDDY_INLINE void add_rows(Tile<M>& t, const Real* rows, std::int64_t ld, std::int64_t n) {
+#pragma GCC unroll 16
   for (int i = 0; i < M; ++i) {
-    t.left[i] += load_up_to(rows + i * ld, n);
-    if (n > kWidth) t.right[i] += load_up_to(rows + i * ld + kWidth, n - kWidth);
+    t.left[i] += load_left<kWhole>(rows + i * ld, n);
+    t.right[i] += load_right<kWhole>(rows + i * ld, n);
   }
 }
 
+// What is called into the cache meanwhile: the next panel of weights, or the next rows.
+enum class Next { panel, rows };
+
+// What the next tiles will read: a stretch of it, an element of every `step`, is called into the cache on the way.
+struct Ahead {
+  const Real* data;
+  std::int64_t step;
+};
+
 // t += A B: A has M rows of k floats at distance lda, B is k rows of kPanel floats.
 template <int M>
-inline __attribute__((always_inline)) void multiply(Tile<M>& t, std::int64_t k, const float* a, std::int64_t lda, const float* b) {
-  Tile<M> s = t;
+EDDY_INLINE void multiply(Tile<M>& t, std::int64_t k, const Real* a, std::int64_t lda, const Real* b, Ahead ahead) {
   for (std::int64_t p = 0; p < k; ++p) {
+    __builtin_prefetch(ahead.data, 0, 2);
+    ahead.data += ahead.step;
     const Vec l = load(b), r = load(b + kWidth);
     b += kPanel;
 #pragma GCC unroll 16
     for (int i = 0; i < M; ++i) {
       const Vec x = fill(a[i * lda + p]);
-      s.left[i] = fma(x, l, s.left[i]);
-      s.right[i] = fma(x, r, s.right[i]);
+      t.left[i] = fma(x, l, t.left[i]);
+      t.right[i] = fma(x, r, t.right[i]);
     }
   }
-  t = s;
 }
 
 // What is added to a product before it is stored. All may be null.
 struct Epilogue {
-  const float* bias = nullptr;         // (columns)
-  const float* sample_bias = nullptr;  // (columns)
-  const float* residual = nullptr;     // like the result
+  const Real* bias = nullptr;         // (columns)
+  const Real* sample_bias = nullptr;  // (columns)
+  const Real* residual = nullptr;     // like the result
 };
 
 // One factor of rows: k floats each, at distance ld.
 struct RowsOf {
-  const float* data;
+  const Real* data;
   std::int64_t k, ld;
 };
 
-// C (m x n) = [A0 A1] B + epilogue. B is packed in panels of kPanel columns, each (k0 + k1) x kPanel.
-inline void product(std::int64_t m, std::int64_t n, RowsOf a0, RowsOf a1, const float* packed, float* c,
-                    std::int64_t ldc, const Epilogue& epilogue) {
+// M rows of one panel of C (n columns of it) over a stretch of the inner index: from zero, or on from what C holds.
+template <int M, bool kWhole>
+inline void product_tile(std::int64_t k, const Real* a, std::int64_t lda, const Real* b, Real* c, std::int64_t ldc,
+                         std::int64_t n, bool first, bool last, const Epilogue& epilogue, Ahead ahead) {
+  Tile<M> t;
+  first ? clear(t) : read<kWhole>(t, c, ldc, n);
+  multiply<M>(t, k, a, lda, b, ahead);
+  if (last) {
+    if (epilogue.bias) add_row<kWhole>(t, epilogue.bias, n);
+    if (epilogue.sample_bias) add_row<kWhole>(t, epilogue.sample_bias, n);
+    if (epilogue.residual) add_rows<kWhole>(t, epilogue.residual, ldc, n);
+  }
+  write<kWhole>(t, c, ldc, n);
+}
+
+// C (m x n) = [A0 A1] B + epilogue, or C += with `onto`: the chains go on from what C holds. B is packed in panels of kPanel
+// columns, each (k0 + k1) x kPanel.
+inline void product(std::int64_t m, std::int64_t n, RowsOf a0, RowsOf a1, const Real* packed, Real* c,
+                    std::int64_t ldc, const Epilogue& e, bool onto = false, Next next = Next::panel) {
   const std::int64_t k_all = a0.k + a1.k;
+  const RowsOf factors[] = {a0, a1};
   for (std::int64_t j = 0; j < n; j += kPanel) {
-    const float* panel = packed + j * k_all;
-    const std::int64_t nj = n - j;
+    const Real* panel = packed + j * k_all;
     std::int64_t done = 0;
-    const RowsOf factors[] = {a0, a1};
     for (const RowsOf& a : factors) {
       for (std::int64_t k0 = 0; k0 < a.k; k0 += kDepth) {
         const std::int64_t k = lower(kDepth, a.k - k0);
-        const bool first = done == 0, last = done + k == k_all;
-        for (std::int64_t i = 0; i < m; i += kRows) {
+        const bool first = done == 0 && !onto, last = done + k == k_all;
+        Ahead ahead{panel + (done + k) * kPanel, kPanel / ceil_div(m, kRows)};
+        if (next == Next::rows) ahead = {a.data + kRows * a.ld + k0, ceil_div(kRows * a.ld, k)};
+        for (std::int64_t i = 0; i < m; i += kRows, ahead.data += k * ahead.step) {
+          const Epilogue at{e.bias ? e.bias + j : nullptr, e.sample_bias ? e.sample_bias + j : nullptr,
+                            e.residual ? e.residual + i * ldc + j : nullptr};
           with_rows<kRows>(static_cast<int>(lower(kRows, m - i)), [&]<int M>() {
-            Tile<M> t;
-            float* ci = c + i * ldc + j;
-            first ? clear(t) : read(t, ci, ldc, nj);
-            multiply<M>(t, k, a.data + i * a.ld + k0, a.ld, panel + done * kPanel);
-            if (last) {
-              if (epilogue.bias) add_row(t, epilogue.bias + j, nj);
-              if (epilogue.sample_bias) add_row(t, epilogue.sample_bias + j, nj);
-              if (epilogue.residual) add_rows(t, epilogue.residual + i * ldc + j, ldc, nj);
-            }
-            write(t, ci, ldc, nj);
+            (n - j >= kPanel ? product_tile<M, true> : product_tile<M, false>)(
+                k, a.data + i * a.ld + k0, a.ld, panel + done * kPanel, c + i * ldc + j, ldc, n - j, first, last, at, ahead);
           });
         }
         done += k;
@@ -124,34 +164,46 @@ inline void product(std::int64_t m, std::int64_t n, RowsOf a0, RowsOf a1, const 
   }
 }
 
-// t += A^T B over `depth` rows: A has M columns, B kPanel (n of them there).
+// t += A^T B over `depth` rows: A has M columns, B kPanel.
 template <int M>
-inline __attribute__((always_inline)) void multiply_transposed(Tile<M>& t, std::int64_t depth, const float* a, std::int64_t lda,
-                                                               const float* b, std::int64_t ldb) {
-  Tile<M> s = t;
+EDDY_INLINE void multiply_transposed(Tile<M>& t, std::int64_t depth, const Real* a, std::int64_t lda, const Real* b,
+                                     std::int64_t ldb, Ahead ahead) {
   for (std::int64_t p = 0; p < depth; ++p) {
+    __builtin_prefetch(ahead.data, 0, 2);
+    ahead.data += ahead.step;
     const Vec l = load(b), r = load(b + kWidth);
 #pragma GCC unroll 16
     for (int i = 0; i < M; ++i) {
       const Vec x = fill(a[i]);
-      s.left[i] = fma(x, l, s.left[i]);
-      s.right[i] = fma(x, r, s.right[i]);
+      t.left[i] = fma(x, l, t.left[i]);
+      t.right[i] = fma(x, r, t.right[i]);
     }
     a += lda;
     b += ldb;
   }
-  t = s;
 }
 
-// C (m x n) += A^T B, A (depth x m), B (depth x n): the sum over rows that gradients of weights are. Pieces of kGradDepth
-// rows are summed from zero, then added to C. `tail` is scratch of kGradDepth x kPanel floats.
-inline void product_transposed(std::int64_t m, std::int64_t n, std::int64_t depth, const float* a, std::int64_t lda,
-                               const float* b, std::int64_t ldb, float* c, std::int64_t ldc, float* tail) {
+template <int M, bool kWhole>
+inline void transposed_tile(std::int64_t depth, const Real* a, std::int64_t lda, const Real* b, std::int64_t ldb, Real* c,
+                            std::int64_t ldc, std::int64_t n, bool onto, Ahead ahead) {
+  Tile<M> t;
+  clear(t);
+  multiply_transposed<M>(t, depth, a, lda, b, ldb, ahead);
+  if (onto) add_rows<kWhole>(t, c, ldc, n);
+  write<kWhole>(t, c, ldc, n);
+}
+
+// C (m x n) = A^T B, or C += with `onto`; A (depth x m), B (depth x n): the sum over rows that gradients of weights are.
+// Pieces of kGradDepth rows are summed from zero, then added to C. `tail` is scratch of kGradDepth x kPanel floats, for
+// an n that is no multiple of kPanel.
+inline void product_transposed(std::int64_t m, std::int64_t n, std::int64_t depth, const Real* a, std::int64_t lda,
+                               const Real* b, std::int64_t ldb, Real* c, std::int64_t ldc, Real* tail,
+                               bool onto = true, const Real* next = nullptr) {
   for (std::int64_t d0 = 0; d0 < depth; d0 += kGradDepth) {
     const std::int64_t d = lower(kGradDepth, depth - d0);
     for (std::int64_t j = 0; j < n; j += kPanel) {
       const std::int64_t nj = lower(kPanel, n - j);
-      const float* bj = b + d0 * ldb + j;
+      const Real* bj = b + d0 * ldb + j;
       std::int64_t ldj = ldb;
       if (nj < kPanel) {
         for (std::int64_t p = 0; p < d; ++p) {
@@ -160,14 +212,13 @@ inline void product_transposed(std::int64_t m, std::int64_t n, std::int64_t dept
         bj = tail;
         ldj = kPanel;
       }
+      const Real* after = j + kPanel < n ? bj + kPanel : next ? next : bj;  // the next panel of B, a cache line a step
       for (std::int64_t i = 0; i < m; i += kRows) {
+        const Ahead ahead{after + i / kRows % ceil_div(kPanel, 16) * 16, ldj};
         with_rows<kRows>(static_cast<int>(lower(kRows, m - i)), [&]<int M>() {
-          Tile<M> t;
-          clear(t);
-          multiply_transposed<M>(t, d, a + d0 * lda + i, lda, bj, ldj);
-          float* ci = c + i * ldc + j;
-          add_rows(t, ci, ldc, nj);
-          write(t, ci, ldc, nj);
+          (nj == kPanel ? transposed_tile<M, true> : transposed_tile<M, false>)(d, a + d0 * lda + i, lda, bj, ldj,
+                                                                             c + i * ldc + j, ldc, nj, onto || d0 > 0,
+                                                                             ahead);
         });
       }
     }
@@ -178,20 +229,20 @@ inline std::int64_t packed_floats(std::int64_t k, std::int64_t n) { return round
 
 // B (k x n) -> panels; element (p, q) is read by at(p, q). Tiles are panels.
 template <class At>
-inline void pack_panels(const Launch& launch, std::int64_t k, std::int64_t n, float* out, At at) {
+inline void pack_panels(const Launch& launch, std::int64_t k, std::int64_t n, Real* out, At at) {
   parallel(launch, ceil_div(n, kPanel), [&](std::int64_t panel, int) {
-    float* o = out + panel * kPanel * k;
+    Real* o = out + panel * kPanel * k;
     for (std::int64_t p = 0; p < k; ++p) {
       for (int q = 0; q < kPanel; ++q) {
         const std::int64_t column = panel * kPanel + q;
-        *o++ = column < n ? at(p, column) : 0.0f;
+        *o++ = column < n ? at(p, column) : Real{0};
       }
     }
   });
 }
 
 // Sums of `rows` rows of n floats in an order that only `rows` fixes: pieces of 64 rows, pieces added in order.
-inline void sum_rows(std::int64_t rows, std::int64_t n, const float* x, std::int64_t ld, float* out) {
+inline void sum_rows(std::int64_t rows, std::int64_t n, const Real* x, std::int64_t ld, Real* out) {
   for (std::int64_t j = 0; j < n; j += kWidth) {
     Vec total = zero();
     for (std::int64_t r0 = 0; r0 < rows; r0 += 64) {

@@ -22,15 +22,15 @@ constexpr std::int64_t kPiece = 64;   // pixels summed in float
 
 // One sample's view: the two inputs behind each other along the channels.
 struct Source {
-  const float* data;
+  const Real* data;
   std::int64_t channels, first;  // first: its place among the joined channels
 };
 
 struct Norm {
   const GroupNormShape& s;
-  const GroupNormInputs& in;
+  const GroupNormInputs<Real>& in;
   std::int64_t channels, chunks;
-  Norm(const GroupNormShape& shape, const GroupNormInputs& inputs)
+  Norm(const GroupNormShape& shape, const GroupNormInputs<Real>& inputs)
       : s(shape), in(inputs), channels(shape.c1 + shape.c2), chunks(ceil_div(shape.pixels, kChunk)) {}
   Source source(int i, std::int64_t sample) const {
     return i == 0 ? Source{in.x + sample * s.pixels * s.c1, s.c1, 0}
@@ -87,7 +87,7 @@ inline double* joined(const Norm& w, std::int64_t sample, double* partials) {
   return total;
 }
 
-void sample_statistics(const Norm& w, std::int64_t sample, double* partials, float* stats) {
+void sample_statistics(const Norm& w, std::int64_t sample, double* partials, Real* stats) {
   const double* total = joined(w, sample, partials);
   const std::int64_t width = w.channels / w.s.groups;
   const double pixels = static_cast<double>(w.s.pixels);
@@ -105,33 +105,33 @@ void sample_statistics(const Norm& w, std::int64_t sample, double* partials, flo
       squares += (spread > 0 ? spread : 0) + pixels * own * own;
     }
     const double variance = squares / (pixels * static_cast<double>(width));
-    stats[(sample * w.s.groups + g) * 2] = static_cast<float>(mean);
-    stats[(sample * w.s.groups + g) * 2 + 1] = static_cast<float>(1 / __builtin_sqrt(variance + w.s.eps));
+    stats[(sample * w.s.groups + g) * 2] = static_cast<Real>(mean);
+    stats[(sample * w.s.groups + g) * 2 + 1] = static_cast<Real>(1 / __builtin_sqrt(variance + w.s.eps));
   }
 }
 
 // a and b of z = x a + b for every channel of a sample: factors (2, channels).
-void factors_of(const Norm& w, std::int64_t sample, const float* stats, float* factors) {
+void factors_of(const Norm& w, std::int64_t sample, const Real* stats, Real* factors) {
   const std::int64_t width = w.channels / w.s.groups;
   for (std::int64_t c = 0; c < w.channels; ++c) {
-    const float* st = stats + (sample * w.s.groups + c / width) * 2;
+    const Real* st = stats + (sample * w.s.groups + c / width) * 2;
     const double u = 1 + (w.in.scale ? static_cast<double>(w.in.scale[sample * w.channels + c]) : 0.0);
     const double a = static_cast<double>(st[1]) * w.in.gamma[c];
-    const double shift = w.in.shift ? w.in.shift[sample * w.channels + c] : 0.0f;
-    factors[c] = static_cast<float>(a * u);
-    factors[w.channels + c] = static_cast<float>((w.in.beta[c] - st[0] * a) * u + shift);
+    const double shift = w.in.shift ? w.in.shift[sample * w.channels + c] : Real{0};
+    factors[c] = static_cast<Real>(a * u);
+    factors[w.channels + c] = static_cast<Real>((w.in.beta[c] - st[0] * a) * u + shift);
   }
 }
 
 template <bool kSilu>
-void apply_chunk(const Norm& w, std::int64_t sample, std::int64_t chunk, const float* factors, float* y) {
+void apply_chunk(const Norm& w, std::int64_t sample, std::int64_t chunk, const Real* factors, Real* y) {
   for (int i = 0; i < w.sources(); ++i) {
     const Source source = w.source(i, sample);
-    const float* a = factors + source.first;
-    const float* b = a + w.channels;
+    const Real* a = factors + source.first;
+    const Real* b = a + w.channels;
     for (std::int64_t p = chunk * kChunk; p < w.end_of(chunk); ++p) {
-      const float* from = source.data + p * source.channels;
-      float* to = y + (sample * w.s.pixels + p) * w.channels + source.first;
+      const Real* from = source.data + p * source.channels;
+      Real* to = y + (sample * w.s.pixels + p) * w.channels + source.first;
       for (std::int64_t c = 0; c < source.channels; c += kWidth) {
         const std::int64_t n = source.channels - c;
         const Vec z = fma(load_up_to(from + c, n), load_up_to(a + c, n), load_up_to(b + c, n));
@@ -149,11 +149,11 @@ std::int64_t scratch(const GroupNormShape& s) {
 // Enough samples: each is one tile of work, in cache. Else the stages are shared out by chunks. The bytes are the same.
 constexpr std::int64_t kManySamples = 8;
 
-void forward(const Launch& launch, const GroupNormShape& s, const GroupNormInputs& in, bool known, float* stats, float* y,
-             float* memory) {
+void forward(const Launch& launch, const GroupNormShape& s, const GroupNormInputs<Real>& in, bool known, Real* stats, Real* y,
+             Real* memory) {
   const Norm w(s, in);
   double* partials = reinterpret_cast<double*>(memory);
-  float* factors = memory + s.n * w.chunks * w.channels * 4;
+  Real* factors = memory + s.n * w.chunks * w.channels * 4;
   const auto statistics = [&](std::int64_t sample) {
     if (!known) sample_statistics(w, sample, partials, stats);
     factors_of(w, sample, stats, factors + sample * 2 * w.channels);
@@ -179,12 +179,12 @@ void forward(const Launch& launch, const GroupNormShape& s, const GroupNormInput
 
 // dz into dx, and the sums A and sum dz (x - mean) of the chunk.
 template <bool kSilu>
-void gradient_chunk(const Norm& w, std::int64_t sample, std::int64_t chunk, const float* factors, const float* means,
-                    const float* dy, const GroupNormGradients& g, double* partials) {
+void gradient_chunk(const Norm& w, std::int64_t sample, std::int64_t chunk, const Real* factors, const Real* means,
+                    const Real* dy, const GroupNormGradients<Real>& g, double* partials) {
   for (int i = 0; i < w.sources(); ++i) {
     const Source source = w.source(i, sample);
-    float* dx = i == 0 ? g.dx : g.dx2;
-    const float* a = factors + source.first;
+    Real* dx = i == 0 ? g.dx : g.dx2;
+    const Real* a = factors + source.first;
     sum_chunk(w, chunk, source, w.partial(partials, sample, chunk),
               [&](std::int64_t p, std::int64_t c, std::int64_t n, Vec& first, Vec& second) {
                 const std::int64_t at = sample * w.s.pixels + p;
@@ -201,7 +201,7 @@ void gradient_chunk(const Norm& w, std::int64_t sample, std::int64_t chunk, cons
 }
 
 // p, q, t of dx = dz p + x q + t for every channel, (3, channels); A and B of the channels stay in `sums`.
-void gradient_factors(const Norm& w, std::int64_t sample, const float* stats, double* sums, float* factors) {
+void gradient_factors(const Norm& w, std::int64_t sample, const Real* stats, double* sums, Real* factors) {
   const std::int64_t width = w.channels / w.s.groups;
   const double m = static_cast<double>(w.s.pixels) * static_cast<double>(width);
   for (std::int64_t g = 0; g < w.s.groups; ++g) {
@@ -212,23 +212,23 @@ void gradient_factors(const Norm& w, std::int64_t sample, const float* stats, do
       sums[w.channels + c] *= r;  // B
       s1 += w.in.gamma[c] * u * sums[c];
       s2 += w.in.gamma[c] * u * sums[w.channels + c];
-      factors[c] = static_cast<float>(r * w.in.gamma[c] * u);
+      factors[c] = static_cast<Real>(r * w.in.gamma[c] * u);
     }
     for (std::int64_t c = g * width; c < (g + 1) * width; ++c) {
-      factors[w.channels + c] = static_cast<float>(-r * r * s2 / m);
-      factors[2 * w.channels + c] = static_cast<float>((mean * r * s2 - s1) * r / m);
+      factors[w.channels + c] = static_cast<Real>(-r * r * s2 / m);
+      factors[2 * w.channels + c] = static_cast<Real>((mean * r * s2 - s1) * r / m);
     }
   }
 }
 
-void finish_chunk(const Norm& w, std::int64_t sample, std::int64_t chunk, const float* factors,
-                  const GroupNormGradients& g) {
+void finish_chunk(const Norm& w, std::int64_t sample, std::int64_t chunk, const Real* factors,
+                  const GroupNormGradients<Real>& g) {
   for (int i = 0; i < w.sources(); ++i) {
     const Source source = w.source(i, sample);
-    const float* f = factors + source.first;
+    const Real* f = factors + source.first;
     for (std::int64_t p = chunk * kChunk; p < w.end_of(chunk); ++p) {
-      const float* x = source.data + p * source.channels;
-      float* dx = (i == 0 ? g.dx : g.dx2) + (sample * w.s.pixels + p) * source.channels;
+      const Real* x = source.data + p * source.channels;
+      Real* dx = (i == 0 ? g.dx : g.dx2) + (sample * w.s.pixels + p) * source.channels;
       for (std::int64_t c = 0; c < source.channels; c += kWidth) {
         const std::int64_t n = source.channels - c;
         const Vec t = fma(load_up_to(x + c, n), load_up_to(f + w.channels + c, n), load_up_to(f + 2 * w.channels + c, n));
@@ -238,7 +238,7 @@ void finish_chunk(const Norm& w, std::int64_t sample, std::int64_t chunk, const 
   }
 }
 
-void parameter_gradients(const Norm& w, double* partials, const GroupNormGradients& g) {
+void parameter_gradients(const Norm& w, double* partials, const GroupNormGradients<Real>& g) {
   for (std::int64_t c = 0; c < w.channels; ++c) {
     double dgamma = 0, dbeta = 0;
     for (std::int64_t sample = 0; sample < w.s.n; ++sample) {
@@ -248,29 +248,29 @@ void parameter_gradients(const Norm& w, double* partials, const GroupNormGradien
       dbeta += u * sums[c];
       if (g.dscale) {
         g.dscale[sample * w.channels + c] =
-            static_cast<float>(w.in.gamma[c] * sums[w.channels + c] + w.in.beta[c] * sums[c]);
+            static_cast<Real>(w.in.gamma[c] * sums[w.channels + c] + w.in.beta[c] * sums[c]);
       }
-      if (g.dshift) g.dshift[sample * w.channels + c] = static_cast<float>(sums[c]);
+      if (g.dshift) g.dshift[sample * w.channels + c] = static_cast<Real>(sums[c]);
     }
-    g.dgamma[c] = static_cast<float>(dgamma);
-    g.dbeta[c] = static_cast<float>(dbeta);
+    g.dgamma[c] = static_cast<Real>(dgamma);
+    g.dbeta[c] = static_cast<Real>(dbeta);
   }
 }
 
-void backward(const Launch& launch, const GroupNormShape& s, const GroupNormInputs& in, const float* stats, const float* dy,
-              const GroupNormGradients& g, float* memory) {
+void backward(const Launch& launch, const GroupNormShape& s, const GroupNormInputs<Real>& in, const Real* stats, const Real* dy,
+              const GroupNormGradients<Real>& g, Real* memory) {
   const Norm w(s, in);
   double* partials = reinterpret_cast<double*>(memory);
-  float* all_factors = memory + s.n * w.chunks * w.channels * 4;
+  Real* all_factors = memory + s.n * w.chunks * w.channels * 4;
   const std::int64_t width = w.channels / s.groups;
   const auto factors = [&](std::int64_t sample) { return all_factors + sample * 5 * w.channels; };
   const auto prepare = [&](std::int64_t sample) {
-    float* f = factors(sample);
+    Real* f = factors(sample);
     factors_of(w, sample, stats, f);
     for (std::int64_t c = 0; c < w.channels; ++c) f[2 * w.channels + c] = stats[(sample * s.groups + c / width) * 2];
   };
   const auto collect = [&](std::int64_t sample, std::int64_t chunk) {
-    const float* f = factors(sample);
+    const Real* f = factors(sample);
     (s.silu ? gradient_chunk<true> : gradient_chunk<false>)(w, sample, chunk, f, f + 2 * w.channels, dy, g, partials);
   };
   const auto settle = [&](std::int64_t sample) {
@@ -295,7 +295,7 @@ void backward(const Launch& launch, const GroupNormShape& s, const GroupNormInpu
 
 }  // namespace
 
-extern const GroupNormKernels group_norm_kernels;
-const GroupNormKernels group_norm_kernels{scratch, forward, backward};
+extern const GroupNormKernels<Real> group_norm_kernels;
+const GroupNormKernels<Real> group_norm_kernels{scratch, forward, backward};
 
 }  // namespace eddy::inline v0_1::EDDY_ISA

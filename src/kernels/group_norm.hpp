@@ -12,31 +12,34 @@ struct GroupNormShape {
   bool silu;
 };
 
+template <class Real>
 struct GroupNormInputs {
-  const float* x;
-  const float* x2;     // null when c2 is 0
-  const float* gamma;  // (c1 + c2)
-  const float* beta;
-  const float* scale;  // (n, c1 + c2) or null
-  const float* shift;
+  const Real* x;
+  const Real* x2;     // null when c2 is 0
+  const Real* gamma;  // (c1 + c2)
+  const Real* beta;
+  const Real* scale;  // (n, c1 + c2) or null
+  const Real* shift;
 };
 
+template <class Real>
 struct GroupNormGradients {
-  float* dx;
-  float* dx2;
-  float* dgamma;  // (c1 + c2)
-  float* dbeta;
-  float* dscale;  // (n, c1 + c2) or null
-  float* dshift;
+  Real* dx;
+  Real* dx2;
+  Real* dgamma;  // (c1 + c2)
+  Real* dbeta;
+  Real* dscale;  // (n, c1 + c2) or null
+  Real* dshift;
 };
 
+template <class Real>
 struct GroupNormKernels {
   std::int64_t (*scratch)(const GroupNormShape&);  // floats, for either
   // stats (n, groups, 2): mean and 1 / deviation; written, or read when `known`.
-  void (*forward)(const Launch&, const GroupNormShape&, const GroupNormInputs&, bool known, float* stats, float* y,
-                  float* scratch);
-  void (*backward)(const Launch&, const GroupNormShape&, const GroupNormInputs&, const float* stats, const float* dy,
-                   const GroupNormGradients&, float* scratch);
+  void (*forward)(const Launch&, const GroupNormShape&, const GroupNormInputs<Real>&, bool known, Real* stats, Real* y,
+                  Real* scratch);
+  void (*backward)(const Launch&, const GroupNormShape&, const GroupNormInputs<Real>&, const Real* stats, const Real* dy,
+                   const GroupNormGradients<Real>&, Real* scratch);
 };
 
 }  // namespace eddy::inline v0_1

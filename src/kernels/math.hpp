@@ -1,7 +1,8 @@
 // Elementary functions on vectors: ours, so that bytes do not depend on the C library's choice by CPU.
 //
-// exp: x = n ln 2 + r, |r| <= ln 2 / 2, a polynomial of degree 6 in r, 2^n by the exponent's bits. tanh, erf: polynomials
-// near 0, exp beyond. The minimax coefficients are those of the Cephes library (S. Moshier), single precision.
+// exp: x = n ln 2 + r, |r| <= ln 2 / 2, a polynomial of degree 6 in r, 2^n by the exponent's bits; it stays between e^-87.3
+// and e^88.3. tanh, erf: polynomials near 0, exp beyond. The minimax coefficients are those of the Cephes library
+// (S. Moshier), single precision. A NaN stays one everywhere.
 #pragma once
 
 #include "kernels/vec.hpp"
@@ -9,8 +10,31 @@
 namespace eddy::inline v0_1::EDDY_ISA {
 namespace {
 
+#if defined(EDDY_DOUBLE)
+
+// The tests' double takes them from the C library.
+template <class F>
+inline Vec lanes(Vec x, F f) {
+  for (int i = 0; i < kWidth; ++i) x[i] = f(x[i]);
+  return x;
+}
 inline Vec exp(Vec x) {
-  x = min(max(x, fill(-87.3f)), fill(88.3f));
+  return lanes(x, [](double v) { return __builtin_exp(v); });
+}
+inline Vec tanh(Vec x) {
+  return lanes(x, [](double v) { return __builtin_tanh(v); });
+}
+inline Vec erf(Vec x) {
+  return lanes(x, [](double v) { return __builtin_erf(v); });
+}
+inline Vec exp_between(Vec x, Real, Real) { return exp(x); }
+inline Vec exp_to_the_ends(Vec x) { return exp(x); }
+inline Vec reciprocal(Vec d) { return fill(1) / d; }
+
+#else
+
+inline Vec exp_between(Vec x, Real least, Real most) {
+  x = min(max(x, fill(least)), fill(most));
   const Vec shift = fill(12582912.0f);  // 1.5 * 2^23: adding it rounds to the nearest integer
   const Vec rounded = fma(x, fill(1.44269504f), shift) - shift;
   Vec r = fma(rounded, fill(-0.693359375f), x);
@@ -25,11 +49,24 @@ inline Vec exp(Vec x) {
   const IntVec n = __builtin_convertvector(rounded, IntVec);
   return p * (Vec)((n + 127) << 23);
 }
+inline Vec exp(Vec x) { return exp_between(x, -87.3f, 88.3f); }
+
+// Also where the result is infinite, subnormal or 0.
+inline Vec exp_to_the_ends(Vec x) {
+  const Vec half = exp(fill(0.5f) * x), beyond = half * half;
+  return x > fill(87) || x < fill(-87) ? beyond : exp(x);
+}
+
+// 1 / d for d from 1 to 1e38, an ulp or so off: a first guess by the exponent's bits, three steps of Newton. Faster than
+// the division, whose unit works on one vector at a time; the approximations of instructions differ from CPU to CPU.
+inline Vec reciprocal(Vec d) {
+  Vec r = (Vec)(0x7ef311c7 - (IntVec)d);
+  for (int step = 0; step < 3; ++step) r = fma(r, fma(-d, r, fill(1)), r);
+  return r;
+}
 
 inline Vec magnitude(Vec x) { return x < zero() ? -x : x; }
 inline Vec with_sign_of(Vec value, Vec sign) { return sign < zero() ? -value : value; }
-
-inline Vec sigmoid(Vec x) { return fill(1) / (fill(1) + exp(-x)); }
 
 inline Vec tanh(Vec x) {
   const Vec a = magnitude(x), z = x * x;
@@ -75,6 +112,10 @@ inline Vec erf(Vec x) {
   const Vec far = with_sign_of(fill(1) - complement, x);
   return a < fill(1) ? near : far;
 }
+
+#endif
+
+inline Vec sigmoid(Vec x) { return reciprocal(fill(1) + exp_between(-x, -87, 87)); }
 
 // silu and its derivative s (1 + x (1 - s)).
 inline Vec silu(Vec x) { return x * sigmoid(x); }

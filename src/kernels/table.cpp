@@ -4,15 +4,17 @@
 // One set's sub-tables are strong symbols of its objects; this file alone is compiled without special flags.
 #define EDDY_TABLE(isa)                                                                          \
   namespace isa {                                                                                \
-  extern const ActivationKernels activation_kernels;                                             \
-  extern const AttentionKernels attention_kernels;                                               \
+  extern const ActivationKernels<float> activation_kernels;                                      \
+  extern const AttentionKernels<float> attention_kernels;                                        \
   extern const ConvKernels conv_kernels;                                                         \
-  extern const GroupNormKernels group_norm_kernels;                                              \
+  extern const GroupNormKernels<float> group_norm_kernels;                                       \
   extern const LinearKernels linear_kernels;                                                     \
+  extern const MseKernels<float> mse_kernels;                                                    \
   extern const OptimizerKernels optimizer_kernels;                                               \
   const KernelTable& table() noexcept {                                                          \
     static const KernelTable all{activation_kernels, attention_kernels, conv_kernels,            \
-                                 group_norm_kernels, linear_kernels,    optimizer_kernels};      \
+                                 group_norm_kernels, linear_kernels,    mse_kernels,             \
+                                 optimizer_kernels};                                             \
     return all;                                                                                  \
   }                                                                                              \
   }

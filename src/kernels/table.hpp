@@ -7,16 +7,18 @@
 #include "kernels/conv2d.hpp"
 #include "kernels/group_norm.hpp"
 #include "kernels/linear.hpp"
+#include "kernels/mse.hpp"
 #include "kernels/optimizer.hpp"
 
 namespace eddy::inline v0_1 {
 
 struct KernelTable {
-  ActivationKernels activation;
-  AttentionKernels attention;
+  ActivationKernels<float> activation;
+  AttentionKernels<float> attention;
   ConvKernels conv2d;
-  GroupNormKernels group_norm;
+  GroupNormKernels<float> group_norm;
   LinearKernels linear;
+  MseKernels<float> mse;
   OptimizerKernels optimizer;
 };
 

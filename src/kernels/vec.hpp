@@ -1,5 +1,6 @@
 // Vectors of floats in the width of the instruction set, over the compilers' vector extension.
 //
+// Formulas are written in Real, which is float in the library; the tests compile them once more with EDDY_DOUBLE.
 // Everything here has internal linkage: a kernel's object lets out one symbol, its table.
 #pragma once
 
@@ -35,37 +36,47 @@ constexpr int kWidth = 4;
 constexpr int kRows = 6;
 #endif
 
-typedef float Vec __attribute__((vector_size(kWidth * 4)));
+#define EDDY_INLINE inline __attribute__((always_inline))
+
+#if defined(EDDY_DOUBLE)
+using Real = double;
+#else
+using Real = float;
+#endif
+
+typedef Real Vec __attribute__((vector_size(kWidth * sizeof(Real))));
 typedef std::int32_t IntVec __attribute__((vector_size(kWidth * 4)));
 
-inline Vec load(const float* p) {
+inline Vec load(const Real* p) {
   Vec v;
   __builtin_memcpy(&v, p, sizeof v);
   return v;
 }
-inline void store(float* p, Vec v) { __builtin_memcpy(p, &v, sizeof v); }
-inline Vec fill(float x) { return x - Vec{}; }
+inline void store(Real* p, Vec v) { __builtin_memcpy(p, &v, sizeof v); }
+inline Vec fill(Real x) { return x - Vec{}; }
 inline Vec zero() { return Vec{}; }
 
 // The first n floats, zeros behind.
-inline Vec load_part(const float* p, int n) {
+inline Vec load_part(const Real* p, int n) {
   Vec v{};
   for (int i = 0; i < n; ++i) v[i] = p[i];
   return v;
 }
-inline void store_part(float* p, Vec v, int n) {
+inline void store_part(Real* p, Vec v, int n) {
   for (int i = 0; i < n; ++i) p[i] = v[i];
 }
-inline Vec load_up_to(const float* p, std::int64_t n) {
+inline Vec load_up_to(const Real* p, std::int64_t n) {
   return n >= kWidth ? load(p) : load_part(p, static_cast<int>(n));
 }
-inline void store_up_to(float* p, Vec v, std::int64_t n) {
+inline void store_up_to(Real* p, Vec v, std::int64_t n) {
   n >= kWidth ? store(p, v) : store_part(p, v, static_cast<int>(n));
 }
 
 // a b + c in one rounding where the set has it (not at the baseline).
 inline Vec fma(Vec a, Vec b, Vec c) {
-#if defined(__AVX512F__)
+#if defined(EDDY_DOUBLE)
+  return a * b + c;
+#elif defined(__AVX512F__)
   return (Vec)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
 #elif defined(__AVX2__)
   return (Vec)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
@@ -75,11 +86,12 @@ inline Vec fma(Vec a, Vec b, Vec c) {
   return a * b + c;
 #endif
 }
-inline Vec max(Vec a, Vec b) { return a > b ? a : b; }
-inline Vec min(Vec a, Vec b) { return a < b ? a : b; }
+// The larger or smaller of x and a bound; a NaN of x stays.
+inline Vec max(Vec x, Vec bound) { return bound > x ? bound : x; }
+inline Vec min(Vec x, Vec bound) { return bound < x ? bound : x; }
 
-inline float fma(float a, float b, float c) {
-#if defined(__FMA__) || defined(__aarch64__)
+inline Real fma(Real a, Real b, Real c) {
+#if (defined(__FMA__) || defined(__aarch64__)) && !defined(EDDY_DOUBLE)
   return __builtin_fmaf(a, b, c);
 #else
   return a * b + c;
@@ -87,16 +99,16 @@ inline float fma(float a, float b, float c) {
 }
 
 // The lanes' sum, halves added to halves.
-inline float sum(Vec v) {
-  float lane[kWidth];
+inline Real sum(Vec v) {
+  Real lane[kWidth];
   store(lane, v);
   for (int n = kWidth / 2; n > 0; n /= 2) {
     for (int i = 0; i < n; ++i) lane[i] += lane[i + n];
   }
   return lane[0];
 }
-inline float largest(Vec v) {
-  float result = v[0];
+inline Real largest(Vec v) {
+  Real result = v[0];
   for (int i = 1; i < kWidth; ++i) result = v[i] > result ? v[i] : result;
   return result;
 }

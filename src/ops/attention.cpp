@@ -9,8 +9,8 @@ namespace {
 
 enum Input { kQ, kK, kV, kMask, kBias };
 
-AttentionInputs inputs_of(const Call& call, const Tensor (&in)[5]) {
-  AttentionInputs result{data(in[kQ]), data(in[kK]), data(in[kV]), data(in[kMask]), {}};
+AttentionInputs<float> inputs_of(const Call& call, const Tensor (&in)[5]) {
+  AttentionInputs<float> result{data(in[kQ]), data(in[kK]), data(in[kV]), data(in[kMask]), {}};
   if (call.has(kBias)) {
     const Shape& b = in[kBias].shape();
     const std::int64_t query = b[2] == 1 ? 0 : b[3], head = b[1] == 1 ? 0 : b[2] * b[3];

@@ -22,12 +22,14 @@ struct Attributes {
 
 std::size_t bytes(std::int64_t floats) { return static_cast<std::size_t>(floats) * sizeof(float); }
 
-Tensor packed_convolution(const Tensor& weight, const ConvShape& shape) {
+// Empty where the kernel reads the weights as they are.
+Tensor packed_convolution(const Tensor& weight, const Tensor& wide, const ConvShape& shape) {
   const Context& context = weight.context();
   const auto& kernels = context.kernels().conv2d;
+  const std::int64_t length = kernels.forward_packed(shape);
+  if (length == 0) return {};
   const auto pack = [&] {
-    const Tensor wide = widened(weight);
-    Tensor packed = make({kernels.forward_packed(shape)}, context);
+    Tensor packed = make({length}, context);
     kernels.pack_forward(launch_of(context), shape, data(wide), write(packed));
     return packed;
   };
@@ -58,9 +60,10 @@ Tensor forward(Call& call) {
     return y;
   }
   const auto& kernels = context.kernels().conv2d;
-  const Tensor packed = packed_convolution(call.input(kWeight), s);
+  const Tensor weight = call.input(kWeight), wide = widened(weight);
+  const Tensor packed = packed_convolution(weight, wide, s);
   const PoolBlock scratch(context, bytes(kernels.forward_scratch(s, context.slots())));
-  kernels.forward(launch_of(context), s, data(call.input(kX)), data(packed), data(call.input(kBias)),
+  kernels.forward(launch_of(context), s, data(call.input(kX)), data(wide), data(packed), data(call.input(kBias)),
                   data(call.input(kSampleBias)), data(call.input(kResidual)), write(y), scratch.floats());
   return y;
 }
@@ -69,11 +72,13 @@ Tensor data_gradient(const Tensor& weight, const ConvShape& s, const Tensor& g) 
   const Context& context = g.context();
   const auto& kernels = context.kernels().conv2d;
   const Tensor wide = widened(weight);
-  const PoolBlock packed(context, bytes(kernels.backward_data_packed(s)));
-  kernels.pack_backward_data(launch_of(context), s, data(wide), packed.floats());
+  const std::int64_t length = kernels.backward_data_packed(s);
+  const PoolBlock packed(context, bytes(length));
+  if (length > 0) kernels.pack_backward_data(launch_of(context), s, data(wide), packed.floats());
   const PoolBlock scratch(context, bytes(kernels.backward_data_scratch(s, context.slots())));
   Tensor dx = make({s.n, s.height, s.width, s.in}, context);
-  kernels.backward_data(launch_of(context), s, data(g), packed.floats(), write(dx), scratch.floats());
+  kernels.backward_data(launch_of(context), s, data(g), data(wide), packed.floats(), write(dx),
+                        scratch.floats());
   return dx;
 }
 
@@ -88,7 +93,7 @@ void vjp_pointwise(Call& call, const Attributes& a, const Tensor& g, std::span<T
     rows_times_weight(g, rows, call.input(kWeight), a.shape.in, a.in2, result[kX2]);
   }
   if (call.wants(kWeight)) {
-    result[kWeight] = make(call.input_shape(kWeight), g.context());
+    result[kWeight] = call.gradient_memory(kWeight);
     weight_gradient(call.input(kX), a.shape.in, g, rows, result[kWeight], 0);
     if (a.in2 > 0) weight_gradient(call.input(kX2), a.in2, g, rows, result[kWeight], a.shape.in);
   }
@@ -105,7 +110,7 @@ void vjp(Call& call, const Tensor& g, std::span<Tensor> result) {
       const Context& context = g.context();
       const auto& kernels = context.kernels().conv2d;
       const PoolBlock scratch(context, bytes(kernels.backward_weight_scratch(s, context.slots())));
-      result[kWeight] = make(call.input_shape(kWeight), context);
+      result[kWeight] = call.gradient_memory(kWeight);
       kernels.backward_weight(launch_of(context), s, data(call.input(kX)), data(g), write(result[kWeight]),
                               scratch.floats());
     }

@@ -10,7 +10,7 @@ enum Input { kX, kGamma, kBeta, kX2, kScale, kShift };
 
 struct Work {
   GroupNormShape shape;
-  GroupNormInputs inputs;
+  GroupNormInputs<float> inputs;
 };
 
 Work work_of(const Call& call, const Tensor (&in)[6]) {
@@ -21,7 +21,7 @@ Work work_of(const Call& call, const Tensor (&in)[6]) {
           {data(in[kX]), data(in[kX2]), data(in[kGamma]), data(in[kBeta]), data(in[kScale]), data(in[kShift])}};
 }
 
-std::size_t scratch_bytes(const GroupNormKernels& kernels, const GroupNormShape& shape) {
+std::size_t scratch_bytes(const GroupNormKernels<float>& kernels, const GroupNormShape& shape) {
   return static_cast<std::size_t>(kernels.scratch(shape)) * sizeof(float);
 }
 
@@ -56,8 +56,8 @@ void vjp(Call& call, const Tensor& g, std::span<Tensor> result) {
   for (int i = 0; i < 6; ++i) {
     if (call.has(i)) result[static_cast<std::size_t>(i)] = make(call.input_shape(i), context);
   }
-  const GroupNormGradients gradients{write(result[kX]),    write(result[kX2]),    write(result[kGamma]),
-                                     write(result[kBeta]), write(result[kScale]), write(result[kShift])};
+  const GroupNormGradients<float> gradients{write(result[kX]),    write(result[kX2]),    write(result[kGamma]),
+                                            write(result[kBeta]), write(result[kScale]), write(result[kShift])};
   const PoolBlock scratch(context, scratch_bytes(kernels, w.shape));
   kernels.backward(launch_of(context), w.shape, w.inputs, data(call.saved(0)), data(g), gradients, scratch.floats());
 }

@@ -40,7 +40,7 @@ void vjp(Call& call, const Tensor& g, std::span<Tensor> result) {
     rows_times_weight(g, rows, call.input(kWeight), 0, in, result[kX]);
   }
   if (call.wants(kWeight)) {
-    result[kWeight] = make({out, in}, g.context());
+    result[kWeight] = call.gradient_memory(kWeight);
     weight_gradient(call.input(kX), in, g, rows, result[kWeight], 0);
   }
   if (call.wants(kBias)) result[kBias] = bias_gradient(g, rows, out);

@@ -1,15 +1,16 @@
 // What a network learns at each level of noise, and the loss that follows.
 //
 //   x = alpha x0 + sigma eps;   noise: eps,   sample: x0,   velocity: alpha eps - sigma x0                [Salimans2022, D]
-//   min-SNR, s = alpha^2 / sigma^2:  eps min(s, gamma) / s,  x0 min(s, gamma),  v min(s, gamma) / (s + 1)   [Hang2023, 3.4]
+//
+// min_snr.hpp weighs the squared error, variational_bound.cpp adds what the variance learns from.
 #include <algorithm>
-#include <cmath>
 
 #include "eddy/denoiser.hpp"
 #include "eddy/error.hpp"
 #include "eddy/ops.hpp"
 #include "eddy/random.hpp"
 #include "eddy/train.hpp"
+#include "train/min_snr.hpp"
 
 namespace eddy::inline v0_1 {
 
@@ -75,13 +76,6 @@ Tensor output_of(const Network& network, const Noised& noised, const Batch& batc
                 (output.defined() ? to_string(output.shape()) : "an empty tensor"));
   }
   return output;
-}
-
-double min_snr_weight(PredictionType prediction, double snr, double gamma) {
-  if (snr == 0) return 1;
-  const double least = std::min(snr, gamma);
-  if (prediction == PredictionType::epsilon) return least / snr;
-  return prediction == PredictionType::sample ? least : least / (snr + 1);
 }
 
 Objective discrete(const Schedule& schedule, const ObjectiveOptions& o) {

@@ -89,13 +89,16 @@ Tensor Optimizer::part(const Tensor& arena, std::size_t i) const {
 }
 
 Tensor Optimizer::gradients(const Tensor& loss) const {
-  const Tensor arena = Tensor::zeros({state_->elements}, state_->context);
+  const Tensor arena = make({state_->elements}, state_->context);
   std::vector<Tensor> leaves, into;
   for (std::size_t i = 0; i < state_->parameters.size(); ++i) {
     leaves.push_back(state_->parameters[i].value());
     into.push_back(part(arena, i));
+    const std::int64_t end = state_->offsets[i] + leaves.back().elements();
+    const std::int64_t next = i + 1 < state_->offsets.size() ? state_->offsets[i + 1] : state_->elements;
+    std::fill_n(write(arena) + end, next - end, 0.0f);  // the walks pass over what lies between two parameters
   }
-  accumulate_gradients(loss, leaves, into);
+  write_gradients(loss, leaves, into);
   return arena;
 }
 

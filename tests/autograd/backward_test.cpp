@@ -151,28 +151,48 @@ TEST_CASE("backward: a parameter that changed since forward is an Error that nam
         Approx(static_cast<double>(layer.weight.value().values()[1] + layer.weight.value().values()[4])).epsilon(1e-6));
 }
 
-TEST_CASE("backward: accumulate adds to memory of the caller, whoever shares it") {
+TEST_CASE("backward: gradients are written to memory of the caller, whoever shares it") {
   const Tensor x = kX.variable(), y = kX.variable(), alone = kX.variable();
   const Tensor arena = Tensor::full({9}, 100);
   std::vector<Tensor> into{arena.rows(0, 3), arena.rows(3, 3), arena.rows(6, 3)};
-  accumulate_gradients(sum(square(x) + affine(x, 1)) + sum(affine(y, 3)), std::vector{x, y, alone}, into);
-  accumulate_gradients(sum(affine(y, 3)), std::vector{x, y, alone}, into);
-  CHECK(list(arena) == std::vector<float>{102, 98.5f, 105, 106, 106, 106, 100, 100, 100});
-  std::vector<Tensor> seeded{Tensor::zeros({3})};
-  accumulate_gradients(square(x), std::vector{x}, seeded, Tensor::from({0.f, 0.f, 1.f}, {3}));
+  write_gradients(sum(square(x) + affine(x, 1)) + sum(affine(y, 3)), std::vector{x, y, alone}, into);
+  CHECK(list(arena) == std::vector<float>{2, -1.5f, 5, 3, 3, 3, 0, 0, 0});
+  write_gradients(sum(affine(y, 4)), std::vector{x, y, alone}, into);
+  CHECK(list(arena) == std::vector<float>{0, 0, 0, 4, 4, 4, 0, 0, 0});
+  std::vector<Tensor> seeded{Tensor::full({3}, 7)};
+  write_gradients(square(x), std::vector{x}, seeded, Tensor::from({0.f, 0.f, 1.f}, {3}));
   CHECK(list(seeded[0]) == std::vector<float>{0, 0, 4});
 }
 
-TEST_CASE("backward: accumulate refuses what does not fit the leaves") {
+TEST_CASE("backward: a weight used several times, also twice by one operation, gets the sum") {
+  const Tensor w = Tensor::from({1.f, 2.f, 3.f, 4.f}, {2, 2}).variable();
+  static const Operation twice{"twice", [](Call& call) { return affine(call.input(0), 1); },
+                               [](Call& call, const Tensor& g, std::span<Tensor> result) {
+                                 for (int i = 0; i < 2; ++i) {
+                                   result[static_cast<std::size_t>(i)] = call.gradient_memory(i);
+                                   Tensor::Access::write(result[static_cast<std::size_t>(i)])[0] = g.values()[0] + static_cast<float>(i);
+                                   for (int k = 1; k < 4; ++k) Tensor::Access::write(result[static_cast<std::size_t>(i)])[k] = 0;
+                                 }
+                               }};
+  std::vector<Tensor> into{Tensor::full({2, 2}, 9)};
+  write_gradients(sum(apply(twice, {w, w})), std::vector{w}, into);
+  CHECK(list(into[0]) == std::vector<float>{3, 0, 0, 0});
+  const Tensor x = Tensor::from({1.f, 10.f}, {1, 2});
+  write_gradients(sum(linear(linear(x, w), w)), std::vector{w}, into);
+  const std::vector<Tensor> fresh = gradients(sum(linear(linear(x, w), w)), {w});
+  CHECK(list(into[0]) == list(fresh[0]));
+}
+
+TEST_CASE("backward: write_gradients refuses what does not fit the leaves") {
   const Tensor x = kX.variable();
   std::vector<Tensor> none, crooked{Tensor::zeros({2})}, twice{Tensor::zeros({3}), Tensor::zeros({3})};
   std::vector<Tensor> integers{Tensor::uninitialised({3}, DType::i64)}, empty{Tensor{}};
   const auto root = [&] { return sum(square(x)); };
-  CHECK_THROWS_WITH(accumulate_gradients(root(), std::vector{x}, none), Catch::Contains("1 leaves"));
-  CHECK_THROWS_WITH(accumulate_gradients(root(), std::vector{x}, crooked), Catch::Contains("into[0]"));
-  CHECK_THROWS_WITH(accumulate_gradients(root(), std::vector{x, x}, twice), Catch::Contains("leaf 1"));
-  CHECK_THROWS_WITH(accumulate_gradients(root(), std::vector{x}, integers), Catch::Contains("into[0]"));
-  CHECK_THROWS_WITH(accumulate_gradients(root(), std::vector{x}, empty), Catch::Contains("into[0]"));
+  CHECK_THROWS_WITH(write_gradients(root(), std::vector{x}, none), Catch::Contains("1 leaves"));
+  CHECK_THROWS_WITH(write_gradients(root(), std::vector{x}, crooked), Catch::Contains("into[0]"));
+  CHECK_THROWS_WITH(write_gradients(root(), std::vector{x, x}, twice), Catch::Contains("leaf 1"));
+  CHECK_THROWS_WITH(write_gradients(root(), std::vector{x}, integers), Catch::Contains("into[0]"));
+  CHECK_THROWS_WITH(write_gradients(root(), std::vector{x}, empty), Catch::Contains("into[0]"));
 }
 
 TEST_CASE("backward: memory goes back as it proceeds, and all of it in the end") {

@@ -1,5 +1,5 @@
 // Every operation on every instruction set of this CPU against the naive reference: value, and gradients with respect to
-// each input (all elements of small ones, a keyed choice of large ones).
+// each input (all elements of small ones, a keyed choice of large ones). Those heavy with formulas in double too.
 #include <algorithm>
 #include <cstring>
 
@@ -30,20 +30,27 @@ std::uint16_t bits_of(float value, DType dtype) {
   return static_cast<std::uint16_t>(bits >> 16 & 0x8000) | static_cast<std::uint16_t>(exponent << 10 | (bits >> 13 & 0x3ff));
 }
 
-Array values_of(const Input& input, std::uint32_t number) {
+// Numbers that f16 holds and so float32 multiplies with little error, or all the bits of a double.
+enum class Precision { single, full };
+
+Array values_of(const Input& input, std::uint32_t number, Precision precision) {
   if (input.absent) return {};
+  const bool full = precision == Precision::full;
+  const DType kept = input.dtype == DType::f32 ? DType::f16 : input.dtype;
   Array a(input.shape);
   for (std::int64_t i = 0; i < a.elements(); ++i) {
     const double u = keyed_uniform(kSeed, {kUser, number}, i);
     float normal[1];
     keyed_normals(kSeed, {kUser, number}, i, normal);
     switch (input.fill) {
-      case Fill::normal: a[i] = Dual(shortened(static_cast<float>(normal[0] * input.spread),
-                                               input.dtype == DType::f32 ? DType::f16 : input.dtype)); break;
-      case Fill::positive: a[i] = Dual(static_cast<float>(0.5 + 1.5 * u)); break;
+      case Fill::normal:
+        a[i] = Dual(full ? (static_cast<double>(normal[0]) + u / 64) * input.spread
+                         : static_cast<double>(shortened(static_cast<float>(normal[0] * input.spread), kept)));
+        break;
+      case Fill::positive: a[i] = Dual(full ? 0.5 + 1.5 * u : static_cast<double>(static_cast<float>(0.5 + 1.5 * u))); break;
       case Fill::mask: a[i] = Dual(u < 0.7 ? 1 : 0); break;
       case Fill::index: a[i] = Dual(std::floor(5 * u)); break;
-      case Fill::timestep: a[i] = Dual(std::floor(1000 * u)); break;
+      case Fill::timestep: a[i] = Dual(full ? 1000 * u : std::floor(1000 * u)); break;
     }
   }
   return a;
@@ -121,10 +128,12 @@ struct Expected {
   Array y, seed;
   std::vector<Partial> derivatives;
 
-  explicit Expected(const Row& row) {
-    for (std::size_t i = 0; i < row.inputs.size(); ++i) in.push_back(values_of(row.inputs[i], static_cast<std::uint32_t>(i)));
+  explicit Expected(const Row& row, Precision precision = Precision::single) {
+    for (std::size_t i = 0; i < row.inputs.size(); ++i) {
+      in.push_back(values_of(row.inputs[i], static_cast<std::uint32_t>(i), precision));
+    }
     y = row.reference(in);
-    seed = values_of({y.shape}, 99);
+    seed = values_of({y.shape}, 99, precision);
     derivatives = partials(row, in, seed);
   }
 };
@@ -162,6 +171,19 @@ void check(const Row& row, const Expected& expected, const Context& context) {
   }
 }
 
+// Largest error relative to the expected number, or to a thousandth of the largest of its kind where it is less: what is 0
+// by cancellation is so only to rounding.
+double worst_error(const std::vector<double>& got, const std::vector<double>& expected) {
+  double largest = 0, worst = 0;
+  for (const double e : expected) largest = std::max(largest, std::abs(e));
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    const double difference = std::abs(got[i] - expected[i]);
+    const double error = difference == 0 ? 0 : difference / std::max(std::abs(expected[i]), largest / 1000);
+    if (!(error <= worst)) worst = std::isnan(error) ? 1e300 : error;
+  }
+  return worst;
+}
+
 }  // namespace
 
 TEST_CASE("operations: value and gradients are those of the naive reference on every instruction set", "[ops]") {
@@ -171,6 +193,30 @@ TEST_CASE("operations: value and gradients are those of the naive reference on e
     for (const Context& context : contexts()) {
       INFO(name(context.isa()));
       check(row, expected, context);
+    }
+  }
+}
+
+TEST_CASE("operations: formulas in double are the naive reference's to 1e-10", "[ops]") {
+  for (const Row& row : op_table()) {
+    if (!row.in_double) continue;
+    INFO(row.name);
+    const Expected expected(row, Precision::full);
+    const InDouble found = row.in_double(expected.in, expected.seed);
+    std::vector<double> value;
+    for (const Dual& d : expected.y.at) value.push_back(d.value);
+    REQUIRE(found.value.size() == value.size());
+    CHECK(worst_error(found.value, value) <= 1e-10);
+    for (std::size_t k = 0; k < row.inputs.size(); ++k) {
+      if (!differentiable(row.inputs[k])) continue;
+      INFO("gradient of input " << k);
+      std::vector<double> got, derivatives;
+      for (const Partial& p : expected.derivatives) {
+        if (p.input != k) continue;
+        got.push_back(found.gradients[k][p.element]);
+        derivatives.push_back(p.value);
+      }
+      CHECK(worst_error(got, derivatives) <= 1e-10);
     }
   }
 }

@@ -7,7 +7,6 @@ namespace eddy::test {
 namespace {
 
 using Tensors = const std::vector<Tensor>&;
-using Arrays = const std::vector<Array>&;
 
 // Lengths that fill vectors of 4, 8 and 16 and leave tails.
 const std::vector<std::int64_t> kLine{3, 37};
@@ -20,9 +19,13 @@ void add_elementwise(std::vector<Row>& rows) {
     rows.push_back({name, {{kLine, Fill::normal, DType::f32, false, 3}},
                     [kind = kind](Tensors in) { return activate(in[0], kind); },
                     [kind = kind](Arrays in) { return map(in[0], [&](const Dual& x) { return activate(x, kind); }); }});
+    rows.back().in_double = [kind = static_cast<ActivationKind>(kind)](Arrays in, const Array& seed) {
+      return activate_in_double(in, kind, seed);
+    };
   }
   rows.push_back({"exp", {{kLine}}, [](Tensors in) { return exp(in[0]); },
                   [](Arrays in) { return map(in[0], [](const Dual& x) { return exp(x); }); }});
+  rows.back().in_double = [](Arrays in, const Array& seed) { return activate_in_double(in, ActivationKind::exp, seed); };
   rows.push_back({"square", {{kLine}}, [](Tensors in) { return square(in[0]); },
                   [](Arrays in) { return map(in[0], [](const Dual& x) { return x * x; }); }});
   rows.push_back({"affine", {{kLine}}, [](Tensors in) { return affine(in[0], 1.5, -0.25); },
@@ -91,8 +94,10 @@ void add_shapes_and_sums(std::vector<Row>& rows) {
     return in.size() > 2 ? zip(y, in[2], [](const Dual& e, const Dual& w) { return e * w; }) : y;
   };
   rows.push_back({"mse_per_sample", {{kLine}, {kLine}}, [](Tensors in) { return mse_per_sample(in[0], in[1]); }, mse});
+  rows.back().in_double = mse_in_double;
   rows.push_back({"mse_per_sample weighted", {{kLine}, {kLine}, {{3}, Fill::positive}},
                   [](Tensors in) { return mse_per_sample(in[0], in[1], in[2]); }, mse});
+  rows.back().in_double = mse_in_double;
 }
 
 void add_linear(std::vector<Row>& rows) {
@@ -190,6 +195,8 @@ void add_group_norm(std::vector<Row>& rows) {
       {" silu, scale and shift", {3, 4, 3, 20}, {5, 1e-5, Activation::silu}, 0, true},
       {" two inputs", {2, 3, 3, 16}, {4}, 24},
       {" two inputs, a group over the seam", {2, 3, 3, 10}, {4, 1e-5, Activation::silu}, 14, true},
+      {" many samples", {9, 3, 2, 6}, {3, 1e-5, Activation::silu}, 6, true},
+      {" many pixels", {1, 18, 17, 4}, {2, 1e-5, Activation::silu}},
   };
   for (const Case& c : cases) {
     const std::int64_t channels = c.x.back() + c.second, n = c.x[0];
@@ -201,6 +208,7 @@ void add_group_norm(std::vector<Row>& rows) {
                      c.scaled ? rows_of_samples : absent()},
                     [o = c.options](Tensors in) { return group_norm(in[0], in[1], in[2], o, in[3], in[4], in[5]); },
                     [o = c.options](Arrays in) { return group_norm(joined(in[0], in[3]), in[1], in[2], o, in[4], in[5]); }});
+    rows.back().in_double = [o = c.options](Arrays in, const Array& seed) { return group_norm_in_double(in, o, seed); };
   }
 }
 
@@ -238,6 +246,7 @@ void add_attention(std::vector<Row>& rows) {
                      c.bias.empty() ? absent() : Input{c.bias}},
                     [o](Tensors in) { return attention(in[0], in[1], in[2], o, in[3], in[4]); },
                     [o](Arrays in) { return attention(in[0], in[1], in[2], o, in[3], in[4]); }});
+    rows.back().in_double = [o](Arrays in, const Array& seed) { return attention_in_double(in, o, seed); };
   }
 }
 
@@ -253,6 +262,7 @@ void add_embeddings(std::vector<Row>& rows) {
     rows.push_back({"timestep_embedding of " + std::to_string(o.channels), {{{5}, Fill::timestep}},
                     [o](Tensors in) { return timestep_embedding(in[0], o); },
                     [o](Arrays in) { return timestep_embedding(in[0], o); }});
+    rows.back().in_double = [o](Arrays in, const Array& seed) { return timestep_embedding_in_double(in, o, seed); };
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include "eddy/eddy.hpp"
 #include "support/catch.hpp"
+#include "train/min_snr.hpp"
 
 using namespace eddy;
 
@@ -38,6 +39,20 @@ TEST_CASE("objective: min-SNR weighs the error in x0 by min(SNR, 5), whatever th
     CHECK(ratio(PredictionType::epsilon) == Approx(least / snr).epsilon(1e-5));
     CHECK(ratio(PredictionType::sample) == Approx(least).epsilon(1e-5));
     CHECK(ratio(PredictionType::v_prediction) == Approx(least / (snr + 1)).epsilon(1e-5));
+  }
+}
+
+TEST_CASE("objective: min-SNR in double, from how far an error in the target moves x0") {
+  const Schedule s = cosine_schedule(1000);
+  for (int t = 0; t < 1000; ++t) {
+    // x0 = (x - sigma eps) / alpha = alpha x - sigma v
+    const double alpha = s.alpha(t), sigma = s.sigma(t), least = std::min(alpha * alpha / (sigma * sigma), 5.0);
+    const auto check = [&](PredictionType p, double moved) {
+      CHECK(std::abs(min_snr_weight(p, s.snr(t), 5) / (least * moved * moved) - 1) < 1e-10);
+    };
+    check(PredictionType::epsilon, sigma / alpha);
+    check(PredictionType::sample, 1);
+    check(PredictionType::v_prediction, sigma);
   }
 }
 
