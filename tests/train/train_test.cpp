@@ -1,4 +1,5 @@
 #include <barrier>
+#include <chrono>
 #include <cmath>
 #include <limits>
 #include <mutex>
@@ -80,6 +81,21 @@ TEST_CASE("train: a step that is not finite is skipped and counted; ten in a row
   options.steps = 100;
   CHECK_THROWS_WITH(train(toy.network(), optimizer, toy.data, never, options, state), Catch::Contains("gradient of w"));
   CHECK(state.step == 20);
+}
+
+TEST_CASE("train: the seconds of a step are its own, those of the state are all") {
+  const Toy toy;
+  const Optimizer optimizer(toy.tree.parameters());
+  TrainState state{.seconds = 100};
+  TrainOptions options{.steps = 5};
+  double steps = 0;
+  options.on_step = [&](const TrainReport& r) {
+    steps += r.seconds;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  };
+  train(toy.network(), optimizer, toy.data, to_one, options, state);
+  CHECK(steps > 0);
+  CHECK(state.seconds >= 100 + steps + 4 * 0.02);  // the last callback is not over yet
 }
 
 TEST_CASE("train: warns of little data and of small steps; after_step comes before the average") {
