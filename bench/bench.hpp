@@ -40,14 +40,18 @@ struct Options {
   std::string what, config, folder;
   std::int64_t batch = 8;
   int iterations = 7, threads = 0;
-  bool checkpoint = false;
+  bool checkpoint = false, bf16 = false;
 };
 
 // GFLOP/s of the context's threads in independent multiply-adds, fused where the instruction set has them.
 double peak_gflops(const Context& context);
+// The same over about half a second, shared out in small tiles, in one go.
+double sustained_gflops(const Context& context);
 
 void print(const Json& line);
 void run_kernels(const Options& options, const Context& context);
 void run_model(const Options& options, const Context& context);
+void run_threads(const Options& options, const Context& context);
+void run_idle(const Options& options, const Context& context);
 
 }  // namespace eddy::bench

@@ -83,7 +83,8 @@ struct Bench {
 
 void run_kernels(const Options& options, const Context& context) {
   const Bench b{options, context, peak_gflops(context)};
-  print({{"what", "peak"}, {"gflops", b.peak}, {"isa", name(context.isa())}, {"threads", context.slots()}});
+  print({{"what", "peak"}, {"gflops", b.peak}, {"isa", name(context.isa())}, {"products", name(context.products())},
+         {"threads", context.slots()}});
   b.conv(64, 28, 32, 32, 3);
   b.conv(64, 14, 64, 64, 3);
   b.conv(64, 7, 128, 128, 3);

@@ -12,18 +12,22 @@ void eddy::bench::print(const Json& line) {
 int main(int argc, char** argv) {
   CLI::App app{"Times kernels and models; one JSON line each.", "eddy_bench"};
   eddy::bench::Options o;
-  app.add_option("what", o.what, "peak, kernels, train, forward or ddim (50 steps)")
+  app.add_option("what", o.what,
+                 "peak: multiply-adds; kernels; train: steps; forward; ddim: 50 steps; threads: what a training step gains, and\n"
+                 "what multiply-adds gain; idle: CPU time while nothing is to do")
       ->required()
-      ->check(CLI::IsMember({"peak", "kernels", "train", "forward", "ddim"}));
-  app.add_option("--config", o.config, "the model: JSON in the form of RUN/config.json")->capture_default_str();
-  app.add_option("--folder", o.folder, "the model and its inputs as compare.py writes them");
+      ->check(CLI::IsMember({"peak", "kernels", "train", "forward", "ddim", "threads", "idle"}));
+  app.add_option("--config", o.config, "the model: JSON in the form of RUN/config.json");
+  app.add_option("--folder", o.folder, "a model folder, with inputs where compare.py wrote them");
   app.add_option("--batch", o.batch)->capture_default_str();
   app.add_option("--iterations", o.iterations, "timed ones, behind two others")->capture_default_str();
   app.add_option("--threads", o.threads, "0: all CPUs")->capture_default_str();
-  app.add_flag("--checkpoint", o.checkpoint, "recompute the network in backward");
+  app.add_flag("--checkpoint", o.checkpoint, "train: keep only the inputs of residual blocks and run them again in backward");
+  app.add_flag("--bf16", o.bf16, "factors of products rounded to bfloat16");
   CLI11_PARSE(app, argc, argv);
   try {
-    const eddy::Context context(eddy::ContextOptions{.threads = o.threads});
+    const eddy::Context context(eddy::ContextOptions{
+        .products = o.bf16 ? eddy::Products::bf16 : eddy::Products::f32, .threads = o.threads});
     eddy::Context::set_default(context);
     if (o.what == "peak") {
       eddy::bench::print({{"what", "peak"}, {"gflops", eddy::bench::peak_gflops(context)}, {"threads", context.slots()}});
@@ -31,7 +35,7 @@ int main(int argc, char** argv) {
       run_kernels(o, context);
     } else {
       if (o.config.empty() && o.folder.empty()) throw std::runtime_error("which model? give --config or --folder");
-      run_model(o, context);
+      o.what == "threads" ? run_threads(o, context) : o.what == "idle" ? run_idle(o, context) : run_model(o, context);
     }
   } catch (const std::exception& e) {
     std::fprintf(stderr, "eddy_bench: error: %s\n", e.what());

@@ -29,23 +29,40 @@ EDDY_PEAK(peak_avx512, "avx512f", __m512, _mm512_set1_ps, _mm512_fmadd_ps(a[i], 
 
 }  // namespace
 
-double peak_gflops(const Context& context) {
-  const auto run = context.isa() == Isa::avx512 ? peak_avx512 : context.isa() == Isa::avx2 ? peak_avx2 : peak_baseline;
-  const double width = context.isa() == Isa::avx512 ? 16 : context.isa() == Isa::avx2 ? 8 : 4;
-  const int slots = context.slots();
+namespace {
+
+// Runs one piece of work a tile; seconds.
+double seconds_of(const Context& context, std::int64_t tiles) {
   struct Work {
     float (*run)(float);
     volatile float sink;
-  } work{run, 0};
-  const Times t = timed(5, [&] {
-    context.threads().run_tiles(
-        slots, [](void* w, std::int64_t tile, int) {
-          auto& work = *static_cast<Work*>(w);
-          work.sink = work.run(static_cast<float>(tile + 1));  // from 0 the chains would sink into denormal numbers
-        },
-        &work);
-  });
-  return slots * 2.0 * 12 * width * kRounds / t.least * 1e-9;
+  } work{context.isa() == Isa::avx512 ? peak_avx512 : context.isa() == Isa::avx2 ? peak_avx2 : peak_baseline, 0};
+  const double begun = now();
+  context.threads().run_tiles(
+      tiles,
+      [](void* w, std::int64_t tile, int) {
+        auto& work = *static_cast<Work*>(w);
+        work.sink = work.run(static_cast<float>(1 + tile));  // from 0 the chains would end in denormals, which are slow
+      },
+      &work);
+  return now() - begun;
+}
+
+double gflops(const Context& context, std::int64_t tiles, double seconds) {
+  const double width = context.isa() == Isa::avx512 ? 16 : context.isa() == Isa::avx2 ? 8 : 4;
+  return static_cast<double>(tiles) * 2.0 * 12 * width * kRounds / seconds * 1e-9;
+}
+
+}  // namespace
+
+double peak_gflops(const Context& context) {
+  const int slots = context.slots();
+  return gflops(context, slots, timed_by_itself(5, [&] { return seconds_of(context, slots); }).least);
+}
+
+double sustained_gflops(const Context& context) {
+  const std::int64_t tiles = 100 * context.slots();
+  return gflops(context, tiles, seconds_of(context, tiles));
 }
 
 }  // namespace eddy::bench

@@ -2,12 +2,12 @@
 
     peers.py export  CONFIG FOLDER                 the model and inputs for 64 samples, for all sides
     peers.py torch   FOLDER train|forward BATCH MODE THREADS ITERATIONS
+                     MODE: default, compile or bf16 (autocast around forward and loss), or with _channels_last
     peers.py ort     FOLDER forward BATCH - THREADS ITERATIONS
     peers.py openvino FOLDER forward BATCH - THREADS ITERATIONS
 """
 import json
 import os
-import resource
 import sys
 import time
 
@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 
 
 def peak_mib():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) / 1024
 
 
 IMPORTED = peak_mib()
@@ -31,6 +31,13 @@ def export(config, folder):
     x = torch.randn(64, c.in_channels, c.sample_size, c.sample_size)
     save_file({"x": x, "t": torch.randint(0, 1000, (64,)).float(), "eps": torch.randn_like(x)},
               os.path.join(folder, "inputs.safetensors"))
+    print("{}")
+
+
+def condition_of(net, batch):
+    """Sample i is of class i modulo their number, as in eddy_bench."""
+    classes = net.config.num_class_embeds
+    return {"class_labels": torch.arange(batch) % classes} if classes else {}
 
 
 def timed(iterations, f):
@@ -43,8 +50,15 @@ def timed(iterations, f):
     return dict(first_s=seconds[0], least_s=rest[0], median_s=rest[len(rest) // 2])
 
 
-def output_line(y):
-    return dict(rms=float((y.double() ** 2).mean().sqrt()), values=y.flatten()[:8].tolist())
+def timed_output(iterations, call):
+    out = []
+
+    def forward():
+        out[:] = [call()]
+
+    times = timed(iterations, forward)
+    y = torch.as_tensor(out[0])
+    return dict(times, rms=float((y.double() ** 2).mean().sqrt()), values=y.flatten()[:8].tolist())
 
 
 def torch_model(folder, what, batch, mode, iterations):
@@ -53,17 +67,14 @@ def torch_model(folder, what, batch, mode, iterations):
     inputs = load_file(os.path.join(folder, "inputs.safetensors"))
     x, eps = (inputs[k][:batch].contiguous(memory_format=layout) for k in ("x", "eps"))
     t = inputs["t"][:batch]
-    call = torch.compile(net) if mode.startswith("compile") else net
+    network = torch.compile(net) if mode.startswith("compile") else net
+    condition = condition_of(net, batch)
+    call = lambda: network(x, t, **condition, return_dict=False)[0]
+    autocast = torch.autocast("cpu", dtype=torch.bfloat16, enabled=mode.startswith("bf16"))
     if what == "forward":
         net.eval()
-        out = []
-
-        @torch.no_grad()
-        def forward():
-            out[:] = [call(x, t, return_dict=False)[0]]
-
-        times = timed(iterations, forward)
-        return dict(times, **output_line(out[0]))
+        with torch.no_grad(), autocast:
+            return timed_output(iterations, call)
     net.train()
     parameters = list(net.parameters())
     adam = torch.optim.AdamW(parameters, lr=1e-4, weight_decay=0.01)
@@ -72,7 +83,8 @@ def torch_model(folder, what, batch, mode, iterations):
 
     def step():
         adam.zero_grad(set_to_none=True)
-        loss = torch.nn.functional.mse_loss(call(x, t, return_dict=False)[0], eps)
+        with autocast:
+            loss = torch.nn.functional.mse_loss(call(), eps)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         adam.step()
@@ -87,6 +99,7 @@ def exported(folder, batch):
     path = os.path.join(folder, f"batch{batch}.onnx")
     if not os.path.exists(path):
         net = UNet2DModel.from_pretrained(folder, subfolder="unet").eval()
+        condition = condition_of(net, batch)
 
         class Plain(torch.nn.Module):
             def __init__(self):
@@ -94,7 +107,7 @@ def exported(folder, batch):
                 self.net = net
 
             def forward(self, x, t):
-                return self.net(x, t, return_dict=False)[0]
+                return self.net(x, t, **condition, return_dict=False)[0]
 
         inputs = load_file(os.path.join(folder, "inputs.safetensors"))
         torch.onnx.export(Plain(), (inputs["x"][:batch], inputs["t"][:batch]), path, input_names=["x", "t"], output_names=["y"],
@@ -119,13 +132,7 @@ def onnx_model(engine, folder, batch, threads, iterations):
         compiled = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY",
                                                                "INFERENCE_NUM_THREADS": str(threads)})
         call = lambda: compiled([x, t])[0]
-    out = []
-
-    def forward():
-        out[:] = [call()]
-
-    times = timed(iterations, forward)
-    return dict(times, **output_line(torch.from_numpy(out[0].copy())))
+    return timed_output(iterations, call)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,16 @@ EDDY_API const char* name(Isa) noexcept;
 // True when this build holds kernels for the set and this CPU can run them.
 EDDY_API bool available(Isa) noexcept;
 
+// What the factors of matrix products and convolutions are, forward and in both backward passes. `bf16` rounds them to
+// bfloat16 (8 bits of precision) and adds in float32, on AMX where the CPU has it, else on AVX-512 BF16; the two differ in
+// rounding, and the last two names force one. Tensors, parameters, gradients, norms and attention stay float32.
+enum class Products { f32, bf16, bf16_avx512, bf16_amx };
+
+EDDY_API const char* name(Products) noexcept;
+
+// True when this build holds the products and this CPU can run them.
+EDDY_API bool available(Products) noexcept;
+
 // Runs numbered tiles of work; a host program can supply its own.
 class EDDY_API Threads {
  public:
@@ -50,6 +60,7 @@ using TraceCallback = std::function<void(const TraceEvent&)>;
 
 struct ContextOptions {
   Isa isa = Isa::best;               // `best` also reads EDDY_ISA (baseline, avx2, avx512, neon)
+  Products products = Products::f32;  // others need AVX-512
   int threads = 0;                   // 0: EDDY_THREADS, else the CPUs that affinity and cgroup quota allow
   std::size_t memory_limit = 0;      // bytes that the pool may hold; 0: no limit
   std::shared_ptr<Threads> pool;     // a host's own threads; then `threads` is ignored
@@ -72,13 +83,17 @@ class EDDY_API Context {
  public:
   // The default Context: made on first use with default options unless set_default came before.
   Context();
-  // Throws Error when the CPU or this build lacks the instruction set, or an environment variable holds nonsense.
+  // Throws Error when the CPU or this build lacks the instruction set or the products, or an environment variable holds nonsense.
   explicit Context(const ContextOptions& options);
 
   // Replaces the default Context from now on; tensors that live keep the old one.
   static void set_default(const Context& context);
 
+  // The same threads, callbacks and memory limit with other products, and a pool of its own.
+  Context with(Products products) const;
+
   Isa isa() const noexcept;
+  Products products() const noexcept;  // f32, or the unit that was chosen
   int slots() const noexcept;
   MemoryUse memory() const;
   // Gives memory that is kept for reuse back to the system.

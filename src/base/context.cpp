@@ -15,19 +15,24 @@ namespace eddy::inline v0_1 {
 
 // Of the room kernels, which stands above this one.
 const KernelTable* kernel_table(Isa isa) noexcept;
+const KernelTable* product_table(Products products) noexcept;
 
 struct Context::State {
   Isa isa;
+  Products products;
   const KernelTable* kernels;
   std::shared_ptr<Threads> threads;
+  std::size_t memory_limit;
   MemoryPool pool;
   LogCallback log;
   TraceCallback trace;
 
-  State(Isa chosen, const ContextOptions& options, std::shared_ptr<Threads> t)
+  State(Isa chosen, Products p, const ContextOptions& options, std::shared_ptr<Threads> t)
       : isa(chosen),
-        kernels(kernel_table(chosen)),
+        products(p),
+        kernels(p == Products::f32 ? kernel_table(chosen) : product_table(p)),
         threads(std::move(t)),
+        memory_limit(options.memory_limit),
         pool(options.memory_limit),
         log(options.log),
         trace(options.trace) {}
@@ -58,6 +63,25 @@ Isa choose(Isa asked) {
     throw Error(std::string("Context: the instruction set ") + name(asked) + " is not in this " +
                 (cpu_has(asked) ? "build" : "CPU"));
   }
+  return asked;
+}
+
+Products choose(Products asked, Isa isa) {
+  if (asked == Products::f32) return asked;
+  const auto refuse = [&](const std::string& why) {
+    throw Error(std::string("Context: ") + name(asked) + " products are not possible: " + why);
+  };
+  const std::string lacking = missing(asked, product_units());
+  if (!lacking.empty()) refuse(lacking);
+  if (isa != Isa::avx512) refuse(std::string("they need the instruction set avx512, chosen is ") + name(isa));
+  if (asked != Products::bf16) {
+    if (product_table(asked) == nullptr) refuse("this build has none");
+    return asked;
+  }
+  for (const Products unit : {Products::bf16_amx, Products::bf16_avx512}) {
+    if (available(unit)) return unit;
+  }
+  refuse("this build has none");
   return asked;
 }
 
@@ -112,15 +136,47 @@ const char* name(Isa isa) noexcept {
   return "?";
 }
 
+const char* name(Products products) noexcept {
+  switch (products) {
+    case Products::f32:
+      return "f32";
+    case Products::bf16:
+      return "bf16";
+    case Products::bf16_avx512:
+      return "bf16_avx512";
+    case Products::bf16_amx:
+      return "bf16_amx";
+  }
+  return "?";
+}
+
+bool available(Products products) noexcept {
+  if (products == Products::f32) return true;
+  if (products == Products::bf16) return available(Products::bf16_amx) || available(Products::bf16_avx512);
+  return product_table(products) != nullptr && available(Isa::avx512) && *missing(products, product_units()) == '\0';
+}
+
 bool available(Isa isa) noexcept { return cpu_has(isa) && (isa == Isa::best || kernel_table(isa) != nullptr); }
 
 Context::Context() : Context(default_context()) {}
 
 Context::Context(const ContextOptions& options) {
   const Isa isa = choose(options.isa);
+  const Products products = choose(options.products, isa);
   std::shared_ptr<Threads> threads = options.pool;
   if (!threads) threads = make_threads(thread_count(options.threads));
-  state_ = std::make_shared<State>(isa, options, std::move(threads));
+  state_ = std::make_shared<State>(isa, products, options, std::move(threads));
+}
+
+Context Context::with(Products products) const {
+  ContextOptions options;
+  options.isa = state_->isa;
+  options.products = products;
+  options.memory_limit = state_->memory_limit;
+  options.pool = state_->threads;
+  options.log = state_->log;
+  options.trace = state_->trace;
+  return Context(options);
 }
 
 void Context::set_default(const Context& context) {
@@ -130,6 +186,7 @@ void Context::set_default(const Context& context) {
 }
 
 Isa Context::isa() const noexcept { return state_->isa; }
+Products Context::products() const noexcept { return state_->products; }
 int Context::slots() const noexcept { return state_->threads->slots(); }
 MemoryUse Context::memory() const { return state_->pool.use(); }
 void Context::release_unused_memory() const { state_->pool.release_unused(); }

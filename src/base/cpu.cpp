@@ -9,6 +9,8 @@
 
 #if defined(__linux__)
 #include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 #if defined(_MSC_VER) && defined(_M_X64)
 #include <immintrin.h>
@@ -64,6 +66,17 @@ bool x86_has(Isa isa) noexcept {
   return (saved & 0xe6) == 0xe6 && f && dq && bw && vl;
 }
 
+// Linux gives AMX's registers to a process that asks.
+bool tiles_saved() noexcept {
+#if defined(__linux__) && defined(SYS_arch_prctl)
+  constexpr int kRequestPermission = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  constexpr unsigned long long kTiles = 0x60000;
+  return (xgetbv() & kTiles) == kTiles && syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
+}
+
 #endif
 
 int affinity_cpus() {
@@ -103,6 +116,28 @@ bool cpu_has(Isa isa) noexcept {
     default:
       return false;
   }
+}
+
+ProductUnits product_units() noexcept {
+  ProductUnits u;
+#if defined(__x86_64__) || defined(_M_X64)
+  u.avx512 = x86_has(Isa::avx512);
+  if (!u.avx512) return u;
+  const Leaf extended = cpuid(7, 0), more = cpuid(7, 1);
+  u.avx512_bf16 = extended.eax >= 1 && (more.eax >> 5 & 1);
+  u.amx_bf16 = (extended.edx >> 22 & 1) && (extended.edx >> 24 & 1);
+  u.tiles_saved = u.amx_bf16 && tiles_saved();
+#endif
+  return u;
+}
+
+const char* missing(Products products, const ProductUnits& u) noexcept {
+  if (products == Products::f32) return "";
+  if (!u.avx512) return "the CPU has no AVX-512";
+  if (!u.avx512_bf16) return "the CPU has no AVX-512 BF16";
+  if (products != Products::bf16_amx) return "";
+  if (!u.amx_bf16) return "the CPU has no AMX BF16";
+  return u.tiles_saved ? "" : "the operating system does not let this process use AMX";
 }
 
 int usable_cpus() {

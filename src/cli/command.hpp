@@ -13,7 +13,7 @@ namespace eddy::cli {
 using Action = std::function<void(const CancelToken&)>;
 
 // The default Context from now on, with so many threads (0: all CPUs); its warnings go to stderr.
-Context use_context(int threads);
+Context use_context(int threads, Products products = Products::f32);
 
 // Each adds its sub-command, which sets `action`.
 void add_train(CLI::App& app, Action& action);

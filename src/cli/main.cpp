@@ -44,11 +44,11 @@ std::vector<std::string> with_hyphens(int argc, char** argv) {
 
 }  // namespace
 
-eddy::Context eddy::cli::use_context(int threads) {
+eddy::Context eddy::cli::use_context(int threads, Products products) {
   const auto log = [](LogLevel level, std::string_view text) {
     std::fprintf(stderr, "eddy: %s%.*s\n", level == LogLevel::warning ? "warning: " : "", static_cast<int>(text.size()), text.data());
   };
-  const Context context(ContextOptions{.threads = threads, .log = log});
+  const Context context(ContextOptions{.products = products, .threads = threads, .log = log});
   Context::set_default(context);
   return context;
 }

@@ -14,7 +14,7 @@ namespace eddy::cli {
 namespace {
 
 struct SampleFlags {
-  std::string model, out, trajectory, sampler, noise = "eddy", classes;
+  std::string model, out, trajectory, sampler, noise = "eddy", classes, products = "f32";
   int threads = 0;
   SampleOptions options;
 };
@@ -70,7 +70,7 @@ void run(SampleFlags& f, const CancelToken& cancel) {
   if (!ends_with(f.out, "/") && !ends_with(f.out, ".png") && !ends_with(f.out, ".npy")) {
     throw Error("--out must end in .png, .npy or / (a folder), got " + f.out);
   }
-  const Context context = use_context(f.threads);
+  const Context context = use_context(f.threads, f.products == "bf16" ? Products::bf16 : Products::f32);
   SampleOptions& o = f.options;
   if (f.sampler == "ddpm") o.sampler = SamplerKind::ddpm;
   if (f.sampler == "ddim") o.sampler = SamplerKind::ddim;
@@ -114,6 +114,9 @@ void add_sample(CLI::App& app, Action& action) {
   command->add_option("--guidance", o.guidance, "u + X (c - u); 1 is off")->capture_default_str();
   command->add_option("--seed", o.seed, "seed")->capture_default_str();
   command->add_option("--noise", f->noise, "eddy, or torch: that of torch.randn")->capture_default_str()->check(CLI::IsMember({"eddy", "torch"}));
+  command->add_option("--products", f->products, "f32, or bf16: factors of products rounded to bfloat16")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"f32", "bf16"}));
   command->add_option("--threads", f->threads, "threads; changes no byte [all CPUs]");
   command->add_option("--trajectory", f->trajectory, "FILE.png: sample 0 on its way, noisy above, predicted below");
   command->callback([f, &action] { action = [f](const CancelToken& cancel) { run(*f, cancel); }; });

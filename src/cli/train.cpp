@@ -91,6 +91,8 @@ void declare(CLI::App& app, TrainFlags& f) {
   add(real, "--max-grad-norm", "train", "max_grad_norm", "clip the gradient to this norm; 0: never", "1");
   add(real, "--ema-decay", "train", "ema_decay", "moving average of the weights", "remembers a tenth of the steps, at most 0.9999");
   add(whole, "--seed", "train", "seed", "seed of everything", "0");
+  add(text, "--products", "train", "products", "f32, or bf16: factors of products rounded to bfloat16", "f32")
+      ->check(CLI::IsMember({"f32", "bf16"}));
   app.add_option("--threads", f.threads, "threads; changes no byte [all CPUs]");
   add(whole, "--save-every", "train", "save_every", "steps between checkpoints; 0: only at the end", "a tenth of the steps, at most 1000");
   add(whole, "--keep", "train", "keep", "checkpoints that are kept", "3");

@@ -17,8 +17,11 @@ void pack(const Launch& launch, std::int64_t out, std::int64_t in, const float* 
 
 constexpr std::int64_t kTileRows = 8 * kRows;
 
+std::int64_t forward_scratch(const LinearShape&, int) { return 0; }
+
 void forward(const Launch& launch, const LinearShape& s, const float* x, const float* x2, const float* packed,
-             const float* bias, const float* sample_bias, std::int64_t sample_rows, const float* residual, float* y) {
+             const float* bias, const float* sample_bias, std::int64_t sample_rows, const float* residual, float* y,
+             float*) {
   // Rows of one sample share its bias: tiles do not straddle samples then.
   const std::int64_t group = sample_bias ? sample_rows : s.rows;
   const std::int64_t groups = group > 0 ? s.rows / group : 0;
@@ -40,11 +43,11 @@ void forward(const Launch& launch, const LinearShape& s, const float* x, const f
   });
 }
 
-std::int64_t backward_weight_scratch(int slots) { return slots * kGradDepth * kPanel; }
+std::int64_t backward_weight_scratch(std::int64_t, std::int64_t, std::int64_t, int slots) { return slots * kGradDepth * kPanel; }
 
 void backward_weight(const Launch& launch, std::int64_t rows, std::int64_t in, std::int64_t out, const float* x,
                      const float* dy, float* dw, std::int64_t ld, float* scratch) {
-  constexpr std::int64_t kBlockOut = 4 * kRows, kBlockIn = 4 * kPanel;
+  constexpr std::int64_t kBlockOut = 8 * kRows, kBlockIn = 4 * kPanel;
   const std::int64_t tiles_in = ceil_div(in, kBlockIn);
   parallel(launch, ceil_div(out, kBlockOut) * tiles_in, [&](std::int64_t tile, int slot) {
     const std::int64_t o = tile / tiles_in * kBlockOut, i = tile % tiles_in * kBlockIn;
@@ -70,7 +73,7 @@ void column_sums(const Launch& launch, std::int64_t groups, std::int64_t rows, s
 }  // namespace
 
 extern const LinearKernels linear_kernels;
-const LinearKernels linear_kernels{packed_floats, pack_transposed, pack,        forward, backward_weight,
-                                   backward_weight_scratch, column_sums};
+const LinearKernels linear_kernels{packed_floats, pack_transposed, pack, forward_scratch, forward,
+                                   backward_weight, backward_weight_scratch, column_sums};
 
 }  // namespace eddy::inline v0_1::EDDY_ISA

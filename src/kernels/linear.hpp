@@ -17,14 +17,15 @@ struct LinearKernels {
   void (*pack_transposed)(const Launch&, std::int64_t out, std::int64_t in, const float* weight, std::int64_t ld,
                           float* packed);
   void (*pack)(const Launch&, std::int64_t out, std::int64_t in, const float* weight, std::int64_t ld, float* packed);
+  std::int64_t (*forward_scratch)(const LinearShape&, int slots);  // floats
   // y = [x x2] B + bias + residual. sample_bias: one row of `out` for each `sample_rows` rows.
   void (*forward)(const Launch&, const LinearShape&, const float* x, const float* x2, const float* packed,
                   const float* bias, const float* sample_bias, std::int64_t sample_rows, const float* residual,
-                  float* y);
+                  float* y, float* scratch);
   // dW (out, in) rows at distance ld = dy^T x.
   void (*backward_weight)(const Launch&, std::int64_t rows, std::int64_t in, std::int64_t out, const float* x,
                           const float* dy, float* dw, std::int64_t ld, float* scratch);
-  std::int64_t (*backward_weight_scratch)(int slots);  // floats
+  std::int64_t (*backward_weight_scratch)(std::int64_t rows, std::int64_t in, std::int64_t out, int slots);  // floats
   // out (groups, columns): sums over `rows` rows of each group.
   void (*column_sums)(const Launch&, std::int64_t groups, std::int64_t rows, std::int64_t columns, const float* x,
                       float* out);

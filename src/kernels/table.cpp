@@ -19,6 +19,23 @@
   }                                                                                              \
   }
 
+// The table of AVX-512 with other products.
+#define EDDY_PRODUCTS(unit)                                                 \
+  namespace unit {                                                          \
+  extern const ConvKernels conv_kernels;                                    \
+  extern const LinearKernels linear_kernels;                                \
+  const KernelTable& table() noexcept {                                     \
+    static const KernelTable all = [] {                                     \
+      KernelTable t = avx512::table();                                      \
+      t.conv2d = conv_kernels;                                              \
+      t.linear = linear_kernels;                                            \
+      t.linear.column_sums = avx512::linear_kernels.column_sums;            \
+      return t;                                                             \
+    }();                                                                    \
+    return all;                                                             \
+  }                                                                         \
+  }
+
 namespace eddy::inline v0_1 {
 
 EDDY_TABLE(baseline)
@@ -27,6 +44,12 @@ EDDY_TABLE(avx2)
 #endif
 #if defined(EDDY_HAS_AVX512)
 EDDY_TABLE(avx512)
+#endif
+#if defined(EDDY_HAS_AVX512_BF16)
+EDDY_PRODUCTS(avx512_bf16)
+#endif
+#if defined(EDDY_HAS_AMX_BF16)
+EDDY_PRODUCTS(amx_bf16)
 #endif
 
 const KernelTable* kernel_table(Isa isa) noexcept {
@@ -44,6 +67,21 @@ const KernelTable* kernel_table(Isa isa) noexcept {
 #if defined(EDDY_HAS_AVX512)
     case Isa::avx512:
       return &avx512::table();
+#endif
+    default:
+      return nullptr;
+  }
+}
+
+const KernelTable* product_table(Products products) noexcept {
+  switch (products) {
+#if defined(EDDY_HAS_AVX512_BF16)
+    case Products::bf16_avx512:
+      return &avx512_bf16::table();
+#endif
+#if defined(EDDY_HAS_AMX_BF16)
+    case Products::bf16_amx:
+      return &amx_bf16::table();
 #endif
     default:
       return nullptr;

@@ -24,5 +24,7 @@ struct KernelTable {
 
 // Null when this build has no kernels for the set.
 const KernelTable* kernel_table(Isa isa) noexcept;
+// AVX-512's, with products of bfloat16 factors; null when this build has none for the unit.
+const KernelTable* product_table(Products products) noexcept;
 
 }  // namespace eddy::inline v0_1

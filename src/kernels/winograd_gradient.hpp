@@ -25,8 +25,8 @@ struct GradientPlan {
 
   explicit GradientPlan(const ConvShape& s) : w(s) {
     few = w.tiles <= kFewTiles && s.out >= 8 * kRows && s.in >= 64;
-    outs = few ? 2 * kRows : split(s.out, 64);
-    ins = few ? s.in : split(s.in, s.in * s.out > 128 * 128 ? 128 : 64);
+    outs = few ? 32 : split(s.out, 64);
+    ins = split(s.in, few ? 256 : s.in * s.out > 128 * 128 ? 128 : 64);
     const std::int64_t fits = (7450 - outs * ins) / (round_up(outs, kPanel) + round_up(ins, kPanel));
     piece = few ? w.tiles : fits < 24 ? 24 : lower(fits, 96);
     const std::int64_t most = outs * ins <= 2048 ? 16 : 4;
@@ -34,10 +34,9 @@ struct GradientPlan {
     v_row = gradient_row(few ? w.in_pad : round_up(ins, kPanel));
     z_row = gradient_row(few ? w.out_pad : round_up(outs, kPanel));
   }
-  // Equal blocks of at most about `most` channels.
+  // Blocks of at most about `most` channels, in whole panels.
   static std::int64_t split(std::int64_t channels, std::int64_t most) {
-    const std::int64_t blocks = ceil_div(channels, most);
-    return lower(channels, round_up(ceil_div(channels, blocks), kWidth));
+    return lower(channels, round_up(ceil_div(channels, ceil_div(channels, most)), kPanel));
   }
   std::int64_t du_row() const { return round_up(ins, kPanel); }
   std::int64_t du_plane() const { return outs * du_row(); }
@@ -121,12 +120,13 @@ void few_tiles(const Launch& launch, const GradientPlan& g, const float* x, cons
   parallel(launch, w.tiles, [&](std::int64_t t, int) {
     transform_both(g, t, t, {0, w.s.in}, {0, w.s.out}, x, dy, v, v_plane, z, z_plane);
   });
-  parallel(launch, ceil_div(w.s.out, g.outs), [&](std::int64_t b, int slot) {
+  parallel(launch, g.blocks(), [&](std::int64_t b, int slot) {
     float* du = z + 36 * z_plane + slot * g.du_floats();
-    const std::int64_t o = b * g.outs, outs = lower(g.outs, w.s.out - o);
-    add_pieces(g, outs, w.s.in, w.tiles, v, v_plane, z + o, z_plane, true, du);
-    for (std::int64_t i = 0; i < outs; ++i) {
-      untransform_weight(w.s.in, du + i * g.du_row(), g.du_plane(), dw + (o + i) * w.s.in * 9);
+    const Channels outs = g.outs_of(b), ins = g.ins_of(b);
+    const std::int64_t columns = ins.end - ins.first;
+    add_pieces(g, outs.end - outs.first, columns, w.tiles, v + ins.first, v_plane, z + outs.first, z_plane, true, du);
+    for (std::int64_t o = outs.first; o < outs.end; ++o) {
+      untransform_weight(columns, du + (o - outs.first) * g.du_row(), g.du_plane(), dw + (o * w.s.in + ins.first) * 9);
     }
   });
 }

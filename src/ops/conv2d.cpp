@@ -39,10 +39,12 @@ Tensor packed_convolution(const Tensor& weight, const Tensor& wide, const ConvSh
 void forward_pointwise(const Call& call, const Attributes& a, const Tensor& y) {
   const Tensor weight = call.input(kWeight);
   const Tensor packed = packed_transposed(weight, 0, weight.extent(1));
-  y.context().kernels().linear.forward(launch_of(y.context()), {a.rows(), a.shape.in, a.in2, a.shape.out},
-                                       data(call.input(kX)), data(call.input(kX2)), data(packed),
-                                       data(call.input(kBias)), data(call.input(kSampleBias)), a.pixels(),
-                                       data(call.input(kResidual)), write(y));
+  const auto& kernels = y.context().kernels().linear;
+  const LinearShape shape{a.rows(), a.shape.in, a.in2, a.shape.out};
+  const PoolBlock scratch(y.context(), bytes(kernels.forward_scratch(shape, y.context().slots())));
+  kernels.forward(launch_of(y.context()), shape, data(call.input(kX)), data(call.input(kX2)), data(packed),
+                  data(call.input(kBias)), data(call.input(kSampleBias)), a.pixels(), data(call.input(kResidual)), write(y),
+                  scratch.floats());
 }
 
 Tensor forward(Call& call) {

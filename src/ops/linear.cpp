@@ -27,8 +27,11 @@ Tensor forward(Call& call) {
   Tensor y = make(with_last(x.shape(), out), x.context());
   const Tensor packed = packed_transposed(weight, 0, in);
   const LinearShape shape{x.elements() / in, in, 0, out};
-  x.context().kernels().linear.forward(launch_of(x.context()), shape, data(x), nullptr, data(packed),
-                                       data(call.input(kBias)), nullptr, 0, data(call.input(kResidual)), write(y));
+  const auto& kernels = x.context().kernels().linear;
+  const PoolBlock scratch(x.context(),
+                          static_cast<std::size_t>(kernels.forward_scratch(shape, x.context().slots())) * sizeof(float));
+  kernels.forward(launch_of(x.context()), shape, data(x), nullptr, data(packed), data(call.input(kBias)), nullptr, 0,
+                  data(call.input(kResidual)), write(y), scratch.floats());
   return y;
 }
 

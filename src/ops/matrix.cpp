@@ -26,8 +26,10 @@ void rows_times_weight(const Tensor& g, std::int64_t rows, const Tensor& weight,
   const std::int64_t out = weight.extent(0), ld = weight.elements() / out;
   const PoolBlock packed(context, static_cast<std::size_t>(kernels.packed_size(out, in)) * sizeof(float));
   kernels.pack(launch_of(context), out, in, data(wide) + first, ld, packed.floats());
-  kernels.forward(launch_of(context), {rows, out, 0, in}, data(g), nullptr, packed.floats(), nullptr, nullptr, 0, nullptr,
-                  write(dx));
+  const LinearShape shape{rows, out, 0, in};
+  const PoolBlock scratch(context, static_cast<std::size_t>(kernels.forward_scratch(shape, context.slots())) * sizeof(float));
+  kernels.forward(launch_of(context), shape, data(g), nullptr, packed.floats(), nullptr, nullptr, 0, nullptr, write(dx),
+                  scratch.floats());
 }
 
 void weight_gradient(const Tensor& x, std::int64_t in, const Tensor& g, std::int64_t rows, const Tensor& dw,
@@ -35,8 +37,8 @@ void weight_gradient(const Tensor& x, std::int64_t in, const Tensor& g, std::int
   const Context& context = g.context();
   const auto& kernels = context.kernels().linear;
   const std::int64_t out = dw.extent(0), ld = dw.elements() / out;
-  const PoolBlock scratch(context,
-                          static_cast<std::size_t>(kernels.backward_weight_scratch(context.slots())) * sizeof(float));
+  const std::int64_t floats = kernels.backward_weight_scratch(rows, in, out, context.slots());
+  const PoolBlock scratch(context, static_cast<std::size_t>(floats) * sizeof(float));
   kernels.backward_weight(launch_of(context), rows, in, out, data(x), data(g), write(dw) + first, ld, scratch.floats());
 }
 

@@ -87,10 +87,17 @@ Data open(const Json& config, const std::string& source) {
   return data;
 }
 
-RunResult begin(const RunOptions& o, const std::string& path) {
-  Json wishes = wishes_of(o);
-  const Data data = open(wishes, o.config_file.empty() ? "config" : o.config_file);
-  if (o.minutes > 0 && !(wishes.contains("train") && wishes["train"].contains("steps"))) wishes["train"]["steps"] = 100000;
+// The configuration says what products are; the context's own are the wish of who says nothing.
+RunOptions with_products(RunOptions o, Products products) {
+  if ((products == Products::f32) != (o.context.products() == Products::f32)) o.context = o.context.with(products);
+  return o;
+}
+
+RunResult begin(const RunOptions& asked, const std::string& path) {
+  Json wishes = wishes_of(asked);
+  if (asked.context.products() != Products::f32) wishes = merged({{"train", {{"products", "bf16"}}}}, wishes);
+  const Data data = open(wishes, asked.config_file.empty() ? "config" : asked.config_file);
+  if (asked.minutes > 0 && !(wishes.contains("train") && wishes["train"].contains("steps"))) wishes["train"]["steps"] = 100000;
   const auto completed = [&] {
     RunConfig c = run_config_from_json(complete_run_config(wishes, data.train->sample_shape(), data.train->class_names()), path);
     c.fingerprint = hex(data.train->fingerprint());
@@ -98,6 +105,7 @@ RunResult begin(const RunOptions& o, const std::string& path) {
     return c;
   };
   RunConfig config = completed();
+  const RunOptions o = with_products(asked, config.products);
   if (config.unet.num_class_embeds) {
     const std::int64_t rows = data.train->classes() + (config.train.label_dropout > 0 ? 1 : 0);
     if (*config.unet.num_class_embeds != rows) {
@@ -123,14 +131,15 @@ RunResult begin(const RunOptions& o, const std::string& path) {
   return run->go();
 }
 
-RunResult go_on(const RunOptions& o, const std::string& path) {
-  if (o.minutes > 0) note(o, "the run has its number of steps: --minutes counts where a run begins, --steps extends it");
+RunResult go_on(const RunOptions& asked, const std::string& path) {
+  if (asked.minutes > 0) note(asked, "the run has its number of steps: --minutes counts where a run begins, --steps extends it");
   const Json before = run_config_to_json(run_config_from_json(read_json(path), path));
-  Json after = merged(before, wishes_of(o));
+  Json after = merged(before, wishes_of(asked));
   const Data data = open(after, path);
   after["data"]["fingerprint"] = hex(data.train->fingerprint());
   check_same(before, run_config_to_json(run_config_from_json(after, path)), "", path);
   const RunConfig config = run_config_from_json(after, path);
+  const RunOptions o = with_products(asked, config.products);
   const std::int64_t old_steps = before["train"]["steps"].get<std::int64_t>(), steps = config.train.steps;
 
   const std::string checkpoint = o.resume == Resume::checkpoint ? o.checkpoint : newest_checkpoint(o.out);

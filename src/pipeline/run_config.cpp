@@ -19,6 +19,7 @@ const Names<LossKind> kLosses{{"mse", {}},
                               {"hybrid", {.learned_range = true}},
                               {"hybrid-min-snr", {Weighting::min_snr, true}}};
 const Names<RateSchedule> kRates{{"constant", RateSchedule::constant}, {"cosine", RateSchedule::cosine}};
+const Names<Products> kProducts{{"f32", Products::f32}, {"bf16", Products::bf16}};
 constexpr std::int64_t kMost = std::int64_t{1} << 40;
 
 Json object_of(const Json& json, const char* key, const std::string& source) {
@@ -44,6 +45,7 @@ void read_train(const Json& json, const std::string& source, RunConfig& c) {
   t.label_dropout = f.number("label_dropout", t.label_dropout);
   if (!(t.label_dropout >= 0 && t.label_dropout <= 1)) f.refuse("label_dropout", "in [0, 1]");
   c.loss = named(f, "loss", f.text("loss", "mse"), kLosses);
+  c.products = named(f, "products", f.text("products", "f32"), kProducts);
   c.save_every = f.integer("save_every", c.save_every, 0, kMost);
   c.keep = f.integer("keep", c.keep, 1, kMost);
   c.sample_every = f.integer("sample_every", c.sample_every, 0, kMost);
@@ -138,6 +140,7 @@ Json run_config_to_json(const RunConfig& c) {
             {"flip", t.flip},
             {"label_dropout", t.label_dropout},
             {"loss", name_of(c.loss, kLosses)},
+            {"products", name_of(c.products, kProducts)},
             {"save_every", c.save_every},
             {"keep", c.keep},
             {"sample_every", c.sample_every},

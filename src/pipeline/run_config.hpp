@@ -23,6 +23,7 @@ struct RunConfig {
   TrainOptions train{};
   double weight_decay = 0;
   LossKind loss{};
+  Products products = Products::f32;  // f32 or bf16: which unit, the CPU decides
   std::int64_t save_every = 1000, keep = 3, sample_every = 1000;
   std::int64_t held_out_every = 1000, held_out_samples = 1000;
   std::string from{};         // model whose weights were taken

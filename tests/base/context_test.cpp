@@ -98,6 +98,56 @@ TEST_CASE("context: the best instruction set is the widest that is there, anothe
   CHECK(refused > 0);  // no machine has x86's and arm's
 }
 
+TEST_CASE("context: bfloat16 products are refused for what is missing") {
+  const std::string needed[] = {"AVX-512", "AVX-512 BF16", "AMX BF16", "operating system"};
+  const ProductUnits cpus[] = {{},
+                               {.avx512 = true},
+                               {.avx512 = true, .avx512_bf16 = true},
+                               {.avx512 = true, .avx512_bf16 = true, .amx_bf16 = true}};
+  for (int i = 0; i < 4; ++i) {
+    CHECK(*missing(Products::f32, cpus[i]) == '\0');
+    CHECK_THAT(missing(Products::bf16_amx, cpus[i]), Catch::Contains(needed[i]));
+    if (i < 2) CHECK_THAT(missing(Products::bf16, cpus[i]), Catch::Contains("no " + needed[i]));
+    if (i < 2) CHECK_THAT(missing(Products::bf16_avx512, cpus[i]), Catch::Contains("no " + needed[i]));
+    if (i >= 2) CHECK(*missing(Products::bf16, cpus[i]) == '\0');
+  }
+  const ProductUnits whole{.avx512 = true, .avx512_bf16 = true, .amx_bf16 = true, .tiles_saved = true};
+  CHECK(*missing(Products::bf16_amx, whole) == '\0');
+}
+
+TEST_CASE("context: products are float32 unless asked, and bfloat16 on what is there") {
+  CHECK(Context(ContextOptions{.threads = 1}).products() == Products::f32);
+  for (const Products each : {Products::bf16, Products::bf16_avx512, Products::bf16_amx}) {
+    const ContextOptions options{.isa = Isa::best, .products = each, .threads = 1};
+    CAPTURE(name(each));
+    if (available(each)) {
+      const Environment isa("EDDY_ISA", "");
+      const Products chosen = Context(options).products();
+      const Products best = available(Products::bf16_amx) ? Products::bf16_amx : Products::bf16_avx512;
+      CHECK(chosen == (each == Products::bf16 ? best : each));
+    } else {
+      CHECK_THROWS_WITH(Context(options), Catch::Contains(name(each)) && Catch::Contains("not possible"));
+    }
+    // Other instruction sets have none of them.
+    const ContextOptions narrow{.isa = Isa::baseline, .products = each, .threads = 1};
+    if (available(Isa::baseline)) CHECK_THROWS_WITH(Context(narrow), Catch::Contains("not possible"));
+  }
+}
+
+TEST_CASE("context: another one of the same threads with other products") {
+  if (!available(Products::bf16)) {
+    CHECK_THROWS_WITH(Context().with(Products::bf16), Catch::Contains("not possible"));
+    return;
+  }
+  const Environment isa("EDDY_ISA", "");
+  const Context plain = with_threads(2), rounded = plain.with(Products::bf16);
+  CHECK(&rounded.threads() == &plain.threads());
+  CHECK(&rounded.pool() != &plain.pool());
+  CHECK(rounded.products() != Products::f32);
+  CHECK(rounded.with(Products::f32).products() == Products::f32);
+  CHECK_FALSE(rounded == plain);
+}
+
 TEST_CASE("context: the default number of threads respects this thread's affinity", "[threads]") {
   int cpus = 0;
   std::thread([&] {

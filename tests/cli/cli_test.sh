@@ -48,6 +48,18 @@ expect 1 "another rate" "$eddy" train --data data --out run --lr 0.5
 has stderr 'learning_rate'
 expect 1 "no overwriting" "$eddy" train --data data --out run --resume no
 
+expect 2 "unknown products" "$eddy" sample run --out a.png --products fp8
+# Products of bfloat16 work, or the message says what is missing.
+expect 0 "float32 products" "$eddy" sample run --out f32.npy --num 2 --steps 2
+if "$eddy" sample run --out bf16.npy --num 2 --steps 2 --products bf16 >stdout 2>stderr; then
+  cmp -s f32.npy bf16.npy && fail "bf16 products change nothing"
+  expect 1 "other products" "$eddy" train --data data --out run --products bf16
+  has stderr 'products'
+else
+  expect 1 "no bf16 products" "$eddy" sample run --out bf16.npy --products bf16
+  has stderr 'bf16 products are not possible: '
+fi
+
 expect 0 "a grid" "$eddy" sample run --out a.png --num 4 --steps 3 --trajectory strip.png
 has stdout 'a.png'
 has stdout 'strip.png'

@@ -1,4 +1,5 @@
 #include "pipeline/run_config.hpp"
+#include "pipeline/unet_config.hpp"
 #include "support/catch.hpp"
 
 using namespace eddy;
@@ -34,4 +35,13 @@ TEST_CASE("run: only a noise prediction limits x0 while it samples") {
   CHECK(clips({{"scheduler", {{"prediction_type", "epsilon"}}}}));
   CHECK(clips({{"train", {{"loss", "hybrid"}}}}));
   CHECK(clips({{"scheduler", {{"clip_sample", true}}}}));
+}
+
+TEST_CASE("run: the benchmark's models are configurations, and quickstart's is what Fashion-MNIST gets without a wish") {
+  const auto read = [](const std::string& name) { return read_json(EDDY_GOLDEN_DIR "/../../bench/" + name + ".json"); };
+  for (const char* name : {"small", "cifar10", "quickstart"}) CHECK_NOTHROW(run_config_from_json(read(name), name));
+  const auto model = [](const Json& config) { return unet_config_to_json(unet_config_from_json(config.at("unet"), "config")); };
+  const Json config = complete_run_config(Json::object(), {28, 28, 1}, std::vector<std::string>(10, "a class"));
+  CHECK(model(read("quickstart")) == model(config));
+  CHECK(read("quickstart").at("train").at("batch_size") == config.at("train").at("batch_size"));
 }

@@ -214,6 +214,37 @@ TEST_CASE("run: how often and on how many samples it looks may change, what it t
   CHECK_THAT(notes[0], Catch::Contains("--minutes"));
 }
 
+TEST_CASE("run: bfloat16 products are recorded, resumed to the byte, and not changed under a run") {
+  const Temporary folder;
+  write_pictures(folder / "data");
+  const std::string text = config(folder / "data", R"("steps":6,"save_every":3,"sample_every":0,"products":"bf16")");
+  if (!available(Products::bf16)) {
+    CHECK_THROWS_WITH(train_run(options(folder / "run", text, 1)), Catch::Contains("not possible"));
+    CHECK(path_kind(folder / "run") == PathKind::missing);
+    return;
+  }
+  train_run(options(folder / "whole", text, 1));
+  CHECK_THAT(read_file(folder / "whole/config.json", 1 << 16), Catch::Contains(R"("products": "bf16")"));
+  RunOptions o = options(folder / "run", text, 2);
+  o.on_step = [&](const TrainReport& r, std::int64_t, double) {
+    if (r.step == 2) o.cancel.cancel();
+  };
+  CHECK_THROWS_AS(train_run(o), Cancelled);
+  // Who says nothing goes on with what the run has; who says otherwise is refused.
+  const std::string silent = config(folder / "data", R"("steps":6,"save_every":3,"sample_every":0)");
+  const std::string other = config(folder / "data", R"("steps":6,"save_every":3,"sample_every":0,"products":"f32")");
+  CHECK_THROWS_WITH(train_run(options(folder / "run", other, 1)), Catch::Contains("products") && Catch::Contains("bf16"));
+  train_run(options(folder / "run", silent, 1));
+  CHECK(weights(folder / "run") == weights(folder / "whole"));
+  // A context that rounds is a wish for it.
+  RunOptions by_context = options(folder / "context", silent, 2);
+  by_context.context = by_context.context.with(Products::bf16);
+  train_run(by_context);
+  CHECK(weights(folder / "context") == weights(folder / "whole"));
+  train_run(options(folder / "plain", silent, 2));
+  CHECK(weights(folder / "plain") != weights(folder / "whole"));
+}
+
 TEST_CASE("run: nothing is lost without --overwrite") {
   const Temporary folder;
   write_pictures(folder / "data");
