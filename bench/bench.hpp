@@ -2,11 +2,11 @@
 #pragma once
 
 #include <algorithm>
-#include <chrono>
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "base/clock.hpp"
 #include "eddy/context.hpp"
 #include "io/json.hpp"
 
@@ -15,10 +15,6 @@ namespace eddy::bench {
 struct Times {
   double first, least, median;  // seconds
 };
-
-inline double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 // Calls f, which returns its seconds, once, once more, and then `count` times that count.
 template <class F>

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "eddy/network.hpp"
 #include "eddy/tensor.hpp"
 
 namespace eddy::inline v0_1 {
@@ -62,9 +63,9 @@ EDDY_API void save_png(const std::string& path, const Tensor& images, int column
 EDDY_API void save_npy(const std::string& path, const Tensor& tensor);
 
 struct Batch {
-  Tensor x;       // (N, H, W, C) or (N, D)
-  Tensor labels{};  // i64 (N), or empty
-  Tensor eps{};     // the noise that goes with x; empty: drawn by the objective
+  Tensor x;               // (N, H, W, C) or (N, D)
+  Condition condition{};  // what the network is given beside x and t; a loader's labels are "class_labels", i64 (N)
+  Tensor eps{};           // the noise that goes with x; empty: drawn by the objective
 };
 
 struct LoaderOptions {

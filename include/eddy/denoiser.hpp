@@ -27,7 +27,7 @@ EDDY_API Denoiser from_v(Network network, Condition condition = {});    // v = a
 EDDY_API Denoiser from_x0(Network network, Condition condition = {});   // eps = (x - alpha x0) / sigma; 0 where sigma is
 EDDY_API Denoiser from_flow(Network network, Condition condition = {});  // u = eps - x0 [Lipman2023]
 
-// u + scale (c - u) on x0 and eps [Ho2022, Eq. 6]; scale 1 is the conditional one alone.
+// u + scale (c - u) on x0 and eps [Ho2022, Eq. 6] with scale = 1 + w; scale 1 is the conditional one alone.
 EDDY_API Denoiser classifier_free_guidance(Denoiser conditional, Denoiser unconditional, double scale);
 
 // The forward process in one step: alpha x0 + sigma eps, one level for all or one a sample [Ho2020, Eq. 4].

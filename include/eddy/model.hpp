@@ -50,6 +50,7 @@ struct UNetConfig {
 };
 
 struct ModelOptions {
+  bool allocate = true;    // false: parameters are declared only, tree().allocate() brings their memory
   bool initialise = true;  // false: zeros, for a model that a file will fill
   std::uint64_t seed = 0;
   Initialisation initialisation = Initialisation::paper;

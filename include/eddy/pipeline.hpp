@@ -67,7 +67,7 @@ struct SampleOptions {
   int steps = 0;                          // 0: 50 with DDIM, all with DDPM
   std::optional<SamplerKind> sampler{};   // none: the scheduler's
   double eta = 0;                         // DDIM
-  std::vector<std::int64_t> classes{};    // sample i is of class classes[i mod size]; empty: i mod K
+  std::vector<std::int64_t> classes{};    // sample i is of class classes[i mod size]; empty: every class in turn
   bool no_class = false;                  // every sample without a label
   double guidance = 1;                    // u + X (c - u); 1 is off
   std::uint64_t seed = 0;

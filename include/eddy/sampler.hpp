@@ -59,11 +59,13 @@ struct DdpmOptions : SamplerOptions {
   Variance variance = Variance::fixed_small;
 };
 
-// Ancestral sampling [Ho2020, Alg. 2]; no noise in a step that ends at sigma = 0.
+// Ancestral sampling [Ho2020, Alg. 2]; no noise in a step that ends at sigma = 0. Throws Error as
+// sample_ddim does, and for a step that begins at sigma = 0 or ends at alpha = 0.
 EDDY_API Tensor sample_ddpm(const Denoiser& denoise, Tensor x, std::span<const Step> steps, const NoiseSource& noise,
                             const DdpmOptions& options = {});
 
 // One step of DDIM for each sample, for distillation and methods of one's own: x at from -> x at to, with z ~ N(0, I) for eta.
+// Throws Error for an eta outside [0, 1], or above 0 without z.
 EDDY_API Tensor ddim_step(const Prediction& prediction, std::span<const Step> steps, double eta = 0, const Tensor& z = {});
 
 // Applies a Clip to x0.

@@ -46,6 +46,7 @@ class EDDY_API Schedule {
   // betas in (0, 1]; only the last may be 1. Throws Error naming the entry otherwise.
   explicit Schedule(std::vector<double> betas);
   // The same with every table rounded to float32 in diffusers' order of operations: people's pictures depend on it.
+  // Throws Error as above, and where the first and the last level are one and the last SNR is to be 0.
   static Schedule diffusers(std::span<const double> betas, bool zero_terminal_snr);
 
   int steps() const noexcept { return static_cast<int>(betas_.size()); }

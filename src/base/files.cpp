@@ -183,7 +183,10 @@ std::string lower_extension(const std::string& path) {
   return extension;
 }
 
-void write_directory(const std::string& path, const std::function<void(const std::string&)>& write) {
+void write_directory(const std::string& given, const std::function<void(const std::string&)>& write) {
+  const std::size_t last = given.find_last_not_of('/');
+  if (last == std::string::npos) throw Error("cannot write the folder '" + given + "'");
+  const std::string path = given.substr(0, last + 1);  // "a/" is a
   const std::string temporary = path + ".tmp", old = path + ".tmp-old";
   remove_path(temporary);
   if (!exists(path) && exists(old)) rename_path(old, path);  // a crash came between the two renames below

@@ -107,8 +107,8 @@ void declare(CLI::App& app, TrainFlags& f) {
   schedule_wish(app, f);
   add(text, "--prediction", "scheduler", "prediction_type", "epsilon, sample or v_prediction", "v_prediction; epsilon for hybrid")
       ->check(CLI::IsMember({"epsilon", "sample", "v_prediction"}));
-  add(text, "--loss", "train", "loss", "mse, min-snr, or hybrid (learns the variance too)", "mse")
-      ->check(CLI::IsMember({"mse", "min-snr", "hybrid"}));
+  add(text, "--loss", "train", "loss", "mse, min-snr, hybrid (learns the variance too), or hybrid-min-snr", "mse")
+      ->check(CLI::IsMember({"mse", "min-snr", "hybrid", "hybrid-min-snr"}));
   add(real, "--label-dropout", "train", "label_dropout", "chance that a label is hidden: guidance needs it", "0");
 }
 

@@ -1,6 +1,7 @@
 // Batches as functions of their number. The order of the last epoch is kept; several host threads may ask at once.
 #include <mutex>
 
+#include "data/labels.hpp"
 #include "eddy/data.hpp"
 #include "eddy/error.hpp"
 #include "eddy/random.hpp"
@@ -71,9 +72,7 @@ Batch Loader::batch(std::uint64_t k, const Context& context) const {
     if (label >= 0 && options_.label_dropout > 0 && coin(kLabelDropout) < options_.label_dropout) label = options_.no_label;
     if (label >= 0) labels.push_back(label);
   }
-  if (!labels.empty()) {
-    result.labels = Tensor::from(std::span<const std::int64_t>(labels), {options_.batch_size}, context);
-  }
+  result.condition = labels_of("Loader", labels, options_.batch_size, context);
   return result;
 }
 

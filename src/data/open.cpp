@@ -1,6 +1,7 @@
 // Data sets from files: what a name or path means is decided by what is there.
 #include <algorithm>
 
+#include "base/boundary.hpp"
 #include "base/files.hpp"
 #include "eddy/data.hpp"
 #include "eddy/error.hpp"
@@ -128,7 +129,7 @@ std::shared_ptr<const Dataset> open_pictures(const std::string& folder, const Da
 
 }  // namespace
 
-Data open_data(const std::string& spec, const DataOptions& options) {
+Data open_data(const std::string& spec, const DataOptions& options) try {
   if (options.channels != 0 && options.channels != 1 && options.channels != 3) {
     throw Error("data: channels must be 1 or 3, got " + std::to_string(options.channels));
   }
@@ -159,6 +160,8 @@ Data open_data(const std::string& spec, const DataOptions& options) {
   if (!find_idx(spec, "train-images-idx3-ubyte").empty()) return open_idx(spec, spec.find("fashion") != std::string::npos);
   if (exists(join(spec, "data_batch_1.bin"))) return open_cifar(spec);
   return {open_pictures(spec, options), nullptr};
+} catch (...) {
+  throw_as_error("open_data");
 }
 
 }  // namespace eddy::inline v0_1

@@ -1,5 +1,5 @@
-// Classifier-free guidance [Ho2022, Eq. 6]: u + scale (c - u). x0 and eps are linear in each other, so guiding both is one
-// guidance.
+// Classifier-free guidance: u + scale (c - u), [Ho2022, Eq. 6] with scale = 1 + w. x0 and eps are linear in each other, so
+// guiding both is one guidance.
 #include "eddy/denoiser.hpp"
 #include "eddy/ops.hpp"
 

@@ -140,6 +140,20 @@ std::vector<Weight> resampling(int from, int count, double scale, double offset)
   return result;
 }
 
+// One row of the source, brought to the target's columns.
+void narrow_row(const Picture& p, int y, const std::vector<Weight>& columns, std::vector<double>& out) {
+  const auto c = static_cast<std::size_t>(p.channels);
+  const std::uint8_t* source = p.pixels.data() + static_cast<std::size_t>(y) * static_cast<std::size_t>(p.width) * c;
+  std::size_t at = 0;
+  for (const Weight& w : columns) {
+    for (std::size_t k = 0; k < c; ++k, ++at) {
+      out[at] = 0;
+      const std::uint8_t* first = source + static_cast<std::size_t>(w.first) * c + k;
+      for (std::size_t j = 0; j < w.weights.size(); ++j) out[at] += w.weights[j] * first[j * c];
+    }
+  }
+}
+
 }  // namespace
 
 Picture resized_and_cropped(const Picture& p, int width, int height) {
@@ -148,25 +162,20 @@ Picture resized_and_cropped(const Picture& p, int width, int height) {
   const auto columns = resampling(p.width, width, scale, (p.width - width * scale) / 2);
   const auto rows = resampling(p.height, height, scale, (p.height - height * scale) / 2);
   const auto c = static_cast<std::size_t>(p.channels);
-  std::vector<double> narrow(static_cast<std::size_t>(p.height) * static_cast<std::size_t>(width) * c);
-  std::size_t at = 0;
-  for (int y = 0; y < p.height; ++y) {
-    for (const Weight& w : columns) {
-      for (std::size_t k = 0; k < c; ++k, ++at) {
-        const std::size_t first = (static_cast<std::size_t>(y) * static_cast<std::size_t>(p.width) + static_cast<std::size_t>(w.first)) * c;
-        for (std::size_t j = 0; j < w.weights.size(); ++j) narrow[at] += w.weights[j] * p.pixels[first + j * c + k];
-      }
+  const std::size_t row = static_cast<std::size_t>(width) * c;
+  std::vector<double> narrow(row), sums(row * rows.size());
+  const auto end_of = [](const Weight& w) { return w.first + static_cast<int>(w.weights.size()); };
+  std::size_t oldest = 0;  // target rows before it are complete
+  for (int y = rows.front().first; y < end_of(rows.back()); ++y) {
+    narrow_row(p, y, columns, narrow);
+    while (end_of(rows[oldest]) <= y) ++oldest;
+    for (std::size_t i = oldest; i < rows.size() && rows[i].first <= y; ++i) {
+      const double weight = rows[i].weights[static_cast<std::size_t>(y - rows[i].first)];
+      for (std::size_t x = 0; x < row; ++x) sums[i * row + x] += weight * narrow[x];
     }
   }
   Picture result{width, height, p.channels, {}};
-  const std::size_t row = static_cast<std::size_t>(width) * c;
-  for (const Weight& w : rows) {
-    for (std::size_t x = 0; x < row; ++x) {
-      double value = 0;
-      for (std::size_t j = 0; j < w.weights.size(); ++j) value += w.weights[j] * narrow[(static_cast<std::size_t>(w.first) + j) * row + x];
-      result.pixels.push_back(static_cast<std::uint8_t>(std::clamp(value + 0.5, 0.0, 255.0)));
-    }
-  }
+  for (const double value : sums) result.pixels.push_back(static_cast<std::uint8_t>(std::clamp(value + 0.5, 0.0, 255.0)));
   return result;
 }
 

@@ -104,17 +104,23 @@ void JsonFields::refuse(const std::string& key, const std::string& expected) con
               (found == object_.end() ? "nothing" : shown(*found)));
 }
 
+namespace {
+
+std::string between(std::int64_t low, std::int64_t high) { return "from " + std::to_string(low) + " to " + std::to_string(high); }
+
+bool is_between(const Json& value, std::int64_t low, std::int64_t high) {
+  if (!value.is_number_integer()) return false;
+  if (value.is_number_unsigned() && value.get<std::uint64_t>() > static_cast<std::uint64_t>(INT64_MAX)) return false;
+  return value.get<std::int64_t>() >= low && value.get<std::int64_t>() <= high;
+}
+
+}  // namespace
+
 std::int64_t JsonFields::integer(const std::string& key, std::int64_t otherwise, std::int64_t low, std::int64_t high) {
   const Json* value = find(key);
   if (value == nullptr) return otherwise;
-  const std::string expected = "an integer from " + std::to_string(low) + " to " + std::to_string(high);
-  if (!value->is_number_integer()) refuse(key, expected);
-  if (value->is_number_unsigned() && value->get<std::uint64_t>() > static_cast<std::uint64_t>(INT64_MAX)) {
-    refuse(key, expected);
-  }
-  const auto number = value->get<std::int64_t>();
-  if (number < low || number > high) refuse(key, expected);
-  return number;
+  if (!is_between(*value, low, high)) refuse(key, "an integer " + between(low, high));
+  return value->get<std::int64_t>();
 }
 
 double JsonFields::number(const std::string& key, double otherwise) {
@@ -138,16 +144,13 @@ std::string JsonFields::text(const std::string& key, const std::string& otherwis
   return value->get<std::string>();
 }
 
-std::vector<std::int64_t> JsonFields::integers(const std::string& key, const std::vector<std::int64_t>& otherwise) {
+std::vector<std::int64_t> JsonFields::integers(const std::string& key, const std::vector<std::int64_t>& otherwise,
+                                               std::int64_t low, std::int64_t high) {
   const Json* value = find(key);
   if (value == nullptr) return otherwise;
-  if (!value->is_array()) refuse(key, "a list of integers");
-  std::vector<std::int64_t> result;
-  for (const Json& entry : *value) {
-    if (!entry.is_number_integer()) refuse(key, "a list of integers");
-    result.push_back(entry.get<std::int64_t>());
-  }
-  return result;
+  const auto good = [&](const Json& entry) { return is_between(entry, low, high); };
+  if (!value->is_array() || !std::ranges::all_of(*value, good)) refuse(key, "a list of integers " + between(low, high));
+  return value->get<std::vector<std::int64_t>>();
 }
 
 std::vector<double> JsonFields::numbers(const std::string& key) {

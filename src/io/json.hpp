@@ -28,7 +28,8 @@ class JsonFields {
   double number(const std::string& key, double otherwise);
   bool boolean(const std::string& key, bool otherwise);
   std::string text(const std::string& key, const std::string& otherwise);
-  std::vector<std::int64_t> integers(const std::string& key, const std::vector<std::int64_t>& otherwise);
+  std::vector<std::int64_t> integers(const std::string& key, const std::vector<std::int64_t>& otherwise, std::int64_t low,
+                                     std::int64_t high);
   std::vector<double> numbers(const std::string& key);
   std::vector<std::string> texts(const std::string& key, const std::vector<std::string>& otherwise);
   // The value as it is; null when absent. The key counts as known.

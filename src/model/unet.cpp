@@ -269,6 +269,7 @@ Tensor UNet::State::forward(const Tensor& x, const Tensor& time) const {
 UNet::UNet(const UNetConfig& config, const ModelOptions& options) {
   check(config);
   state_ = std::make_shared<State>(config, options.initialisation, options.context);
+  if (!options.allocate) return;
   state_->tree.allocate(options.context);
   if (options.initialise) state_->tree.initialise(options.seed);
 }

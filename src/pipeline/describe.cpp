@@ -1,4 +1,5 @@
 // What a path is.
+#include "base/boundary.hpp"
 #include "eddy/error.hpp"
 #include "pipeline/run_config.hpp"
 #include "pipeline/run_files.hpp"
@@ -27,7 +28,7 @@ Json describe_run(const std::string& path) {
   const std::string config = join(path, "config.json");
   const RunConfig c = run_config_from_json(read_json(config), config);
   const std::string newest = newest_checkpoint(path);
-  const UNet unet(c.unet, {.initialise = false});
+  const UNet unet(c.unet, {.allocate = false});
   return {{"kind", "run"},
           {"finished", exists(join(path, "model/model_index.json"))},
           {"newest_checkpoint", newest.empty() ? Json() : Json(newest)},
@@ -59,7 +60,7 @@ Json describe_data(const std::string& path) {
 
 }  // namespace
 
-std::string describe(const std::string& path) {
+std::string describe(const std::string& path) try {
   const auto what = [&]() -> Json {
     if (lower_extension(path) == ".safetensors") return describe_weights(path);
     if (exists(join(path, "model_index.json"))) return describe_model(path);
@@ -73,6 +74,8 @@ std::string describe(const std::string& path) {
   Json json = what();
   json["path"] = path;
   return json_text(json);
+} catch (...) {
+  throw_as_error("describe");
 }
 
 }  // namespace eddy::inline v0_1

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/boundary.hpp"
 #include "eddy/error.hpp"
 #include "pipeline/run_config.hpp"
 #include "pipeline/run_files.hpp"
@@ -29,6 +30,16 @@ std::string old_name(const std::string& name) {
   return {};
 }
 
+// A U-Net with the weights of a file, which is looked at before memory is taken.
+UNet filled(const UNetConfig& config, const std::string& path, const std::string& prefix, const Context& context) {
+  const UNet unet(config, {.allocate = false, .context = context});
+  const SafetensorsFile file(path);
+  find_weights(file, unet.parameters(), prefix);
+  unet.tree().allocate(context);
+  read_weights(file, unet.parameters(), prefix);
+  return unet;
+}
+
 UNet read_unet(const std::string& folder, const Context& context) {
   const std::string path = join(folder, "config.json");
   const Json json = read_json(path);
@@ -37,9 +48,7 @@ UNet read_unet(const std::string& folder, const Context& context) {
   }
   // Keys of other versions of diffusers are left aside, as diffusers does.
   const UNetConfig config = unet_config_from_json(json, path, [](const std::string&) {});
-  UNet unet(config, {.initialise = false, .context = context});
-  read_weights(SafetensorsFile(join(folder, kWeights)), unet.parameters());
-  return unet;
+  return filled(config, join(folder, kWeights), {}, context);
 }
 
 struct Labels {
@@ -64,15 +73,15 @@ Model read_run(const std::string& path, const Context& context) {
   const std::string newest = newest_checkpoint(path);
   if (newest.empty()) throw Error(path + ": the run has neither a model/ nor a checkpoint yet");
   const RunConfig config = run_config_from_json(read_json(join(path, "config.json")), join(path, "config.json"));
-  UNet unet(config.unet, {.initialise = false, .context = context});
-  load_average(newest, unet.parameters());
+  const UNet unet = filled(config.unet, join(newest, "state.safetensors"), "ema.", context);
   return {unet, config.scheduler, config.class_names, config.no_label()};
 }
 
 }  // namespace
 
-void read_weights(const SafetensorsFile& file, std::span<const Parameter> parameters, const std::string& prefix) {
-  std::size_t used = 0;
+std::vector<const SafetensorsEntry*> find_weights(const SafetensorsFile& file, std::span<const Parameter> parameters,
+                                                  const std::string& prefix) {
+  std::vector<const SafetensorsEntry*> result;
   for (const Parameter& p : parameters) {
     const SafetensorsEntry* entry = file.find(prefix + p.name());
     if (entry == nullptr) entry = file.find(prefix + old_name(p.name()));
@@ -81,17 +90,22 @@ void read_weights(const SafetensorsFile& file, std::span<const Parameter> parame
       throw Error(file.path() + ": " + entry->name + " must be " + to_string(p.shape()) + ", got " +
                   to_string(Shape(std::span<const std::int64_t>(entry->shape))));
     }
-    file.read(*entry, p.write());
-    ++used;
+    result.push_back(entry);
   }
-  if (!prefix.empty() || used == file.entries().size()) return;
+  if (!prefix.empty() || result.size() == file.entries().size()) return result;
   for (const SafetensorsEntry& entry : file.entries()) {
     const auto fits = [&](const Parameter& p) { return p.name() == entry.name || old_name(p.name()) == entry.name; };
     if (std::ranges::none_of(parameters, fits)) throw Error(file.path() + ": the model has no parameter " + entry.name);
   }
+  return result;
 }
 
-Model load_model(const std::string& path, const Context& context) {
+void read_weights(const SafetensorsFile& file, std::span<const Parameter> parameters, const std::string& prefix) {
+  const auto entries = find_weights(file, parameters, prefix);
+  for (std::size_t i = 0; i < parameters.size(); ++i) file.read(*entries[i], parameters[i].write());
+}
+
+Model load_model(const std::string& path, const Context& context) try {
   if (path_kind(path) != PathKind::directory) throw Error(path + ": there is no such folder");
   if (exists(join(path, "model_index.json"))) {
     const UNet unet = read_unet(join(path, "unet"), context);
@@ -103,14 +117,18 @@ Model load_model(const std::string& path, const Context& context) {
   if (exists(join(path, "model/model_index.json"))) return load_model(join(path, "model"), context);
   if (exists(join(path, "config.json")) && exists(join(path, "checkpoints"))) return read_run(path, context);
   throw Error(path + ": neither a model (model_index.json) nor a run (config.json and checkpoints/)");
+} catch (...) {
+  throw_as_error("load_model");
 }
 
-UNet load_unet(const std::string& path, const Context& context) {
+UNet load_unet(const std::string& path, const Context& context) try {
   if (exists(join(path, kWeights))) return read_unet(path, context);
   return load_model(path, context).unet;
+} catch (...) {
+  throw_as_error("load_unet");
 }
 
-void save_model(const std::string& path, const Model& model, DType dtype) {
+void save_model(const std::string& path, const Model& model, DType dtype) try {
   if (path_kind(path) == PathKind::directory) {  // it will be replaced
     for (const std::string& name : list_directory(path)) {
       if (std::ranges::count(kFiles, name) == 0) throw Error(path + ": holds " + name + ", which no model has; choose another folder");
@@ -141,6 +159,8 @@ void save_model(const std::string& path, const Model& model, DType dtype) {
                                            {"no_label", model.no_label < 0 ? Json() : Json(model.no_label)}});
     write_safetensors(join(folder, join("unet", kWeights)), values, dtype);
   });
+} catch (...) {
+  throw_as_error("save_model");
 }
 
 }  // namespace eddy::inline v0_1

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "eddy/error.hpp"
 #include "io/json.hpp"
 
 namespace eddy::inline v0_1 {
@@ -26,7 +27,9 @@ T named(const JsonFields& fields, const std::string& key, const std::string& tex
 
 template <class T>
 std::string name_of(T value, const Names<T>& names) {
-  return std::ranges::find(names, value, &std::pair<const char*, T>::second)->first;
+  const auto found = std::ranges::find(names, value, &std::pair<const char*, T>::second);
+  if (found == names.end()) throw Error(std::string("no file can name this value; it must be of a kind with ") + names.front().first);
+  return found->first;
 }
 
 template <class T>

@@ -1,50 +1,50 @@
 // A run: from wishes and data to a finished model, in a folder that can be left and taken up again at any step.
 #include <algorithm>
-#include <chrono>
 #include <cinttypes>
-#include <cmath>
 #include <cstdio>
 #include <memory>
 #include <utility>
 
+#include "base/clock.hpp"
 #include "base/files.hpp"
 #include "eddy/error.hpp"
 #include "pipeline/run_config.hpp"
 #include "pipeline/run_files.hpp"
+#include "pipeline/run_loop.hpp"
 
 namespace eddy::inline v0_1 {
 
 namespace {
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 void note(const RunOptions& o, const std::string& text) {
   if (o.on_note) o.on_note(text);
 }
 
 Json wishes_of(const RunOptions& o) {
+  const std::string source = o.config_file.empty() ? "config" : o.config_file;
   Json wishes = o.config_file.empty() ? Json::object() : read_json(o.config_file);
   if (!o.config.empty()) wishes = merged(std::move(wishes), parse_json(o.config, "config"));
-  if (!wishes.is_object()) throw Error(o.config_file + ": must be an object");
-  if (wishes.contains("data") && wishes["data"].is_object()) {  // these two follow from the data
+  if (!wishes.is_object()) throw Error(source + ": must be an object");
+  for (const char* key : {"data", "unet", "scheduler", "train"}) {
+    if (wishes.contains(key) && !wishes[key].is_object()) throw Error(source + ": " + key + " must be an object");
+  }
+  if (wishes.contains("data")) {  // these two follow from the data
     wishes["data"].erase("fingerprint");
     wishes["data"].erase("class_names");
   }
   return wishes;
 }
 
-// Whether a key may change between two parts of one run.
-bool free_to_change(const std::string& path) {
-  for (const char* key : {"/data/path", "/train/steps", "/train/save_every", "/train/keep", "/train/sample_every"}) {
-    if (path == key) return true;
-  }
-  return false;
+// Whether a value may change between two parts of one run.
+bool free_to_change(const std::string& path, const Json& before, const Json& after) {
+  if (path == "/train/held_out_every") return (before == 0) == (after == 0);  // 0: those samples are trained on
+  const auto free = {"/data/path",   "/train/steps",        "/train/save_every",
+                     "/train/keep",  "/train/sample_every", "/train/held_out_samples"};
+  return std::ranges::find(free, path) != free.end();
 }
 
 void check_same(const Json& before, const Json& after, const std::string& path, const std::string& source) {
-  if (before == after || free_to_change(path)) return;
+  if (before == after || free_to_change(path, before, after)) return;
   if (before.is_object() && after.is_object()) {
     for (const auto& [key, value] : after.items()) {
       check_same(before.contains(key) ? before[key] : Json(), value, path + "/" + key, source);
@@ -54,10 +54,6 @@ void check_same(const Json& before, const Json& after, const std::string& path, 
   throw Error(source + ": the run has " + path.substr(1) + " = " + before.dump() + ", asked for is " + after.dump() +
               "; choose another folder, or start again with --resume no --overwrite");
 }
-
-struct Parts {
-  std::shared_ptr<const Dataset> train, held_out;
-};
 
 // The test part is held out, else a keyed choice of the training part.
 Parts split(const Data& data, const RunConfig& c) {
@@ -75,191 +71,6 @@ std::string hex(std::uint64_t value) {
   std::snprintf(text, sizeof text, "%016" PRIx64, value);
   return text;
 }
-
-// Weights and their average exchanged for as long as it lives.
-class AverageScope {
- public:
-  explicit AverageScope(const Optimizer& optimizer) : optimizer_(optimizer) { optimizer_.swap_average(); }
-  ~AverageScope() { optimizer_.swap_average(); }
-  AverageScope(const AverageScope&) = delete;
-  AverageScope& operator=(const AverageScope&) = delete;
-
- private:
-  const Optimizer& optimizer_;
-};
-
-Network network_of(const UNet& unet) {
-  if (unet.config().num_class_embeds) return unet;
-  return [unet](const Tensor& x, const Tensor& t, const Condition&) { return unet(x, t); };  // labels are left aside
-}
-
-class Run {
- public:
-  Run(const RunOptions& options, RunConfig config, Parts parts)
-      : o_(options), c_(std::move(config)), parts_(std::move(parts)),
-        unet_(c_.unet, {.seed = c_.train.seed, .context = o_.context}),
-        optimizer_(unet_.parameters(), {.weight_decay = c_.weight_decay}),
-        loss_(objective(schedule_of(c_.scheduler),
-                        {.prediction = c_.scheduler.prediction_type, .weighting = c_.loss})) {}
-
-  void take_weights(const std::string& model) {
-    const UNet other = load_unet(model, o_.context);
-    unet_.tree().copy_from(other.tree());
-    optimizer_ = Optimizer(unet_.parameters(), {.weight_decay = c_.weight_decay});
-  }
-  void restore(const std::string& folder) { position_ = load_checkpoint(folder, optimizer_); }
-  std::int64_t step() const { return position_.train.step; }
-
-  // Measured on weights that are thrown away.
-  Pace pace(double budget) {
-    const UNet copy = unet_.clone();
-    const Optimizer optimizer(copy.parameters());
-    TrainOptions t = train_options();
-    t.steps = 1000000;
-    const double start = now();
-    double begun = 0;
-    std::int64_t counted = -3;  // the first ones warm up
-    t.on_step = [&](const TrainReport&) {
-      if (++counted == 0) begun = now();
-      if (counted > 0 && now() - start > budget) throw Enough{};
-    };
-    TrainState state;
-    try {
-      train(network_of(copy), optimizer, parts_.train, loss_, t, state);
-    } catch (const Enough&) {
-    }
-    Pace p{(now() - begun) / static_cast<double>(counted), 0, 0};
-    const auto seconds_of = [](const auto& f) {  // of the second call: the first one warms up
-      f();
-      const double before = now();
-      f();
-      return now() - before;
-    };
-    if (parts_.held_out) {
-      const std::int64_t held = std::min(c_.held_out_samples, parts_.held_out->size()), few = std::min(held, c_.train.batch_size);
-      p.held_out = 2 * seconds_of([&] { measure_held_out(few); }) * static_cast<double>(held) / static_cast<double>(few);
-    }
-    SampleOptions s = grid_options();
-    const int steps = std::exchange(s.steps, 1);
-    p.grid = steps * seconds_of([&] { sample(model(), s); });
-    return p;
-  }
-
-  RunResult go() {
-    Metrics metrics(join(o_.out, "metrics.csv"), step());
-    double last = now(), flushed = last;
-    TrainOptions t = train_options();
-    t.on_warning = o_.on_warning;
-    t.on_step = [&](const TrainReport& r) {
-      const double elapsed = now() - last;
-      position_.seconds += elapsed;
-      last = now();
-      const double speed = static_cast<double>(t.batch_size * t.accumulate) / elapsed;
-      if (o_.on_step) o_.on_step(r, t.steps, speed);
-      char line[160];
-      std::snprintf(line, sizeof line, "%lld,%.6g,%.6g,%.6g,%.1f,%.2f", static_cast<long long>(r.step), r.loss, r.grad_norm,
-                    r.rate, speed, position_.seconds);
-      metrics.add(line + held_out(r.step));
-      if (due(r.step, c_.sample_every)) grid(r.step);
-      const bool save = due(r.step, c_.save_every) || r.step == t.steps;
-      if (save || now() - flushed > 10) {
-        metrics.flush();
-        flushed = now();
-      }
-      if (save) checkpoint();
-    };
-    try {
-      train(network_of(unet_), optimizer_, parts_.train, loss_, t, position_.train);
-    } catch (const Cancelled&) {
-      metrics.flush();
-      checkpoint();
-      throw;
-    }
-    return finish();
-  }
-
- private:
-  struct Enough {};
-
-  TrainOptions train_options() const {
-    TrainOptions t = c_.train;
-    t.no_label = c_.no_label();
-    t.cancel = o_.cancel;
-    return t;
-  }
-
-  bool due(std::int64_t step, std::int64_t every) const { return every > 0 && (step % every == 0 || step == c_.train.steps); }
-
-  HeldOutLoss measure_held_out(std::int64_t samples) const {
-    return held_out_loss(network_of(unet_), *parts_.held_out, loss_, c_.scheduler.num_train_timesteps, samples, c_.train.seed,
-                         c_.train.batch_size, o_.context);
-  }
-
-  std::string held_out(std::int64_t step) const {
-    if (!parts_.held_out || !due(step, c_.held_out_every)) return {};
-    const auto measure = [&] {
-      const HeldOutLoss h = measure_held_out(c_.held_out_samples);
-      char text[120];
-      std::snprintf(text, sizeof text, ",%.6g,%.6g,%.6g,%.6g,%.6g", h.all, h.quarter[0], h.quarter[1], h.quarter[2], h.quarter[3]);
-      return std::pair(std::string(text), h.all);
-    };
-    const auto [raw, raw_all] = measure();
-    const AverageScope scope(optimizer_);
-    const auto [average, average_all] = measure();
-    char text[120];
-    std::snprintf(text, sizeof text, "step %lld: held-out loss %.5f, of the average %.5f", static_cast<long long>(step), raw_all,
-                  average_all);
-    note(o_, text);
-    return raw + average;
-  }
-
-  Model model() const { return {unet_, c_.scheduler, c_.class_names, c_.no_label()}; }
-
-  // Rows of a grid are of one sample a class, when that many fit.
-  std::int64_t columns() const {
-    const auto classes = c_.unet.num_class_embeds ? static_cast<std::int64_t>(c_.class_names.size()) : 0;
-    return classes <= 16 ? classes : 0;
-  }
-
-  SampleOptions grid_options() const {
-    SampleOptions s;
-    s.num = columns() > 0 ? 2 * columns() : 16;
-    s.batch_size = s.num;
-    s.steps = std::min(c_.scheduler.kind == SamplerKind::ddim ? 25 : 100, c_.scheduler.num_train_timesteps);
-    s.seed = c_.train.seed;
-    s.cancel = o_.cancel;
-    return s;
-  }
-
-  void grid(std::int64_t step) const {
-    const AverageScope scope(optimizer_);
-    make_directories(join(o_.out, "samples"));
-    save_png(sample_file(o_.out, step), sample(model(), grid_options()).x, static_cast<int>(columns()));
-  }
-
-  void checkpoint() const {
-    save_checkpoint(checkpoint_folder(o_.out, step()), optimizer_, position_);
-    prune_checkpoints(o_.out, c_.keep);
-  }
-
-  RunResult finish() {
-    const AverageScope scope(optimizer_);
-    save_model(join(o_.out, "model"), model());
-    if (position_.train.skipped > 0) {
-      note(o_, std::to_string(position_.train.skipped) + " steps were skipped: their loss or gradient was not finite");
-    }
-    const std::string picture = sample_file(o_.out, step());
-    return {false, step(), join(o_.out, "model"), exists(picture) ? picture : std::string{}};
-  }
-
-  const RunOptions& o_;
-  RunConfig c_;
-  Parts parts_;
-  UNet unet_;
-  Optimizer optimizer_;
-  Loss loss_;
-  Position position_;
-};
 
 void throw_away(const std::string& run) {
   for (const char* name : {"config.json", "metrics.csv", "samples", "checkpoints", "model"}) remove_path(join(run, name));
@@ -321,6 +132,7 @@ RunResult begin(const RunOptions& asked, const std::string& path) {
 }
 
 RunResult go_on(const RunOptions& asked, const std::string& path) {
+  if (asked.minutes > 0) note(asked, "the run has its number of steps: --minutes counts where a run begins, --steps extends it");
   const Json before = run_config_to_json(run_config_from_json(read_json(path), path));
   Json after = merged(before, wishes_of(asked));
   const Data data = open(after, path);
@@ -342,6 +154,9 @@ RunResult go_on(const RunOptions& asked, const std::string& path) {
     return {true, steps, join(o.out, "model"), exists(picture) ? picture : std::string{}};
   }
   if (run.step() > 0) note(o, "going on from step " + std::to_string(run.step()));
+  if (const std::int64_t later = remove_checkpoints_after(o.out, run.step()); later > 0) {
+    note(o, std::to_string(later) + " later checkpoints are removed");
+  }
   if (steps > old_steps) {
     note(o, "extended from " + std::to_string(old_steps) + " to " + std::to_string(steps) +
                 " steps; the rate is from here on that of a run of the new length");

@@ -14,7 +14,10 @@ namespace eddy::inline v0_1 {
 
 namespace {
 
-const Names<Weighting> kWeightings{{"mse", Weighting::mse}, {"min-snr", Weighting::min_snr}, {"hybrid", Weighting::hybrid}};
+const Names<LossKind> kLosses{{"mse", {}},
+                              {"min-snr", {Weighting::min_snr}},
+                              {"hybrid", {.learned_range = true}},
+                              {"hybrid-min-snr", {Weighting::min_snr, true}}};
 const Names<RateSchedule> kRates{{"constant", RateSchedule::constant}, {"cosine", RateSchedule::cosine}};
 const Names<Products> kProducts{{"f32", Products::f32}, {"bf16", Products::bf16}};
 constexpr std::int64_t kMost = std::int64_t{1} << 40;
@@ -41,7 +44,7 @@ void read_train(const Json& json, const std::string& source, RunConfig& c) {
   t.flip = f.boolean("flip", t.flip);
   t.label_dropout = f.number("label_dropout", t.label_dropout);
   if (!(t.label_dropout >= 0 && t.label_dropout <= 1)) f.refuse("label_dropout", "in [0, 1]");
-  c.loss = named(f, "loss", f.text("loss", "mse"), kWeightings);
+  c.loss = named(f, "loss", f.text("loss", "mse"), kLosses);
   c.products = named(f, "products", f.text("products", "f32"), kProducts);
   c.save_every = f.integer("save_every", c.save_every, 0, kMost);
   c.keep = f.integer("keep", c.keep, 1, kMost);
@@ -136,7 +139,7 @@ Json run_config_to_json(const RunConfig& c) {
             {"seed", t.seed},
             {"flip", t.flip},
             {"label_dropout", t.label_dropout},
-            {"loss", name_of(c.loss, kWeightings)},
+            {"loss", name_of(c.loss, kLosses)},
             {"products", name_of(c.products, kProducts)},
             {"save_every", c.save_every},
             {"keep", c.keep},
@@ -148,7 +151,8 @@ Json run_config_to_json(const RunConfig& c) {
 
 Json complete_run_config(const Json& wishes, const Shape& shape, const std::vector<std::string>& class_names) {
   const Json train = object_of(wishes, "train", "config");
-  const bool hybrid = train.value("loss", Json("mse")) == "hybrid";
+  const Json loss = train.value("loss", Json("mse"));
+  const bool hybrid = loss == "hybrid" || loss == "hybrid-min-snr";
   const Json dropout = train.value("label_dropout", Json(0.0));
   const bool no_label = dropout.is_number() && dropout.get<double>() > 0;
   const Json prediction =

@@ -7,6 +7,12 @@
 
 namespace eddy::inline v0_1 {
 
+struct LossKind {
+  Weighting weighting = Weighting::mse;
+  bool learned_range = false;
+  friend bool operator==(const LossKind&, const LossKind&) = default;
+};
+
 struct RunConfig {
   std::string data;           // name or path
   DataOptions data_options{};
@@ -16,7 +22,7 @@ struct RunConfig {
   SchedulerConfig scheduler{};
   TrainOptions train{};
   double weight_decay = 0;
-  Weighting loss = Weighting::mse;
+  LossKind loss{};
   Products products = Products::f32;  // f32 or bf16: which unit, the CPU decides
   std::int64_t save_every = 1000, keep = 3, sample_every = 1000;
   std::int64_t held_out_every = 1000, held_out_samples = 1000;

@@ -1,6 +1,9 @@
 // metrics.csv.
 #include "pipeline/run_files.hpp"
 
+#include <algorithm>
+#include <cstdlib>
+
 #include "base/files.hpp"
 
 namespace eddy::inline v0_1 {
@@ -24,6 +27,19 @@ Metrics::Metrics(std::string path, std::int64_t step) : path_(std::move(path)), 
     begin = end + 1;
   }
 }
+
+std::string Metrics::last_line() const {
+  const std::size_t before = text_.rfind('\n', text_.size() - 2);
+  return before == std::string::npos ? std::string{} : text_.substr(before + 1);
+}
+
+bool Metrics::lacks_held_out(std::int64_t step) const {
+  const std::string line = last_line();
+  constexpr std::ptrdiff_t kCommas = 5;  // of a line without them
+  return !line.empty() && std::atoll(line.c_str()) == step && std::ranges::count(line, ',') == kCommas;
+}
+
+void Metrics::complete(const std::string& fields) { text_.insert(text_.size() - 1, fields); }
 
 void Metrics::add(const std::string& line) { text_ += line + "\n"; }
 void Metrics::flush() { write_file(path_, text_); }

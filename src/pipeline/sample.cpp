@@ -1,6 +1,6 @@
 // Sampling from a model folder: batches, labels, guidance, the folder's scheduler.
 #include <algorithm>
-#include <cstring>
+#include <numeric>
 
 #include "eddy/error.hpp"
 #include "eddy/ops.hpp"
@@ -24,15 +24,23 @@ Conditions conditions_of(const Model& model, const SampleOptions& o, std::int64_
   if ((o.no_class || o.guidance != 1) && model.no_label < 0) {
     throw Error("sample: the model has no row that means \"no label\"; train with label drop-out");
   }
-  const std::int64_t classes = model.no_label >= 0 ? rows - 1 : rows;
+  std::vector<std::int64_t> classes(static_cast<std::size_t>(rows));  // every row but the one for no label
+  std::iota(classes.begin(), classes.end(), 0);
+  std::erase(classes, model.no_label);
+  if (classes.empty() && !o.no_class) throw Error("sample: the only row of the model means \"no label\"");
+  const std::vector<std::int64_t>& wanted = o.classes.empty() ? classes : o.classes;
   std::vector<std::int64_t> labels;
   for (std::int64_t i = first; i < first + n; ++i) {
-    const auto given = static_cast<std::int64_t>(o.classes.size());
-    const std::int64_t label = given > 0 ? o.classes[static_cast<std::size_t>(i % given)] : i % classes;
-    if (label < 0 || label >= rows) {
-      throw Error("sample: there is no class " + std::to_string(label) + "; the model has 0 to " + std::to_string(classes - 1));
+    if (o.no_class) {
+      labels.push_back(model.no_label);
+      continue;
     }
-    labels.push_back(o.no_class ? model.no_label : label);
+    labels.push_back(wanted[static_cast<std::size_t>(i) % wanted.size()]);
+    if (!std::ranges::binary_search(classes, labels.back())) {
+      throw Error("sample: there is no class " + std::to_string(labels.back()) + "; the model has " +
+                  std::to_string(classes.size()) + ", from " + std::to_string(classes.front()) + " to " +
+                  std::to_string(classes.back()));
+    }
   }
   const std::vector<std::int64_t> none(labels.size(), model.no_label);
   const auto condition = [&](const std::vector<std::int64_t>& values) {

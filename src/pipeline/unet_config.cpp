@@ -24,8 +24,8 @@ constexpr std::int64_t kMost = 1 << 20;
 void read_size(JsonFields& fields, UNetConfig& c) {
   const Json& size = fields.raw("sample_size");
   if (size.is_array()) {
-    const auto both = fields.integers("sample_size", {});
-    if (both.size() != 2 || both[0] < 1 || both[1] < 1) fields.refuse("sample_size", "one size, or height and width");
+    const auto both = fields.integers("sample_size", {}, 1, kMost);
+    if (both.size() != 2) fields.refuse("sample_size", "one size, or height and width");
     c.sample_height = both[0];
     c.sample_width = both[1];
   } else {
@@ -62,8 +62,8 @@ UNetConfig unet_config_from_json(const Json& json, const std::string& source,
     if (c.mid_block && f.text("mid_block_type", "") != "UNetMidBlock2D") f.refuse("mid_block_type", "UNetMidBlock2D or null");
     f.raw("mid_block_type");
   }
-  c.block_out_channels = f.integers("block_out_channels", c.block_out_channels);
-  c.layers_per_block = static_cast<int>(f.integer("layers_per_block", c.layers_per_block, 1, 1000));
+  c.block_out_channels = f.integers("block_out_channels", c.block_out_channels, 1, kMost);
+  c.layers_per_block = static_cast<int>(f.integer("layers_per_block", c.layers_per_block, 1, 100));
   c.mid_block_scale_factor = f.number("mid_block_scale_factor", c.mid_block_scale_factor);
   c.downsample_padding = static_cast<int>(f.integer("downsample_padding", c.downsample_padding, 0, 1));
   c.downsample_type = named(f, "downsample_type", f.text("downsample_type", "conv"), kResampling);
@@ -85,6 +85,10 @@ UNetConfig unet_config_from_json(const Json& json, const std::string& source,
 }
 
 Json unet_config_to_json(const UNetConfig& c) {
+  const auto number = [](double value) {  // whole ones as integers, as diffusers has them
+    const auto whole = static_cast<std::int64_t>(value);
+    return static_cast<double>(whole) == value ? Json(whole) : Json(value);
+  };
   const auto optional = [](const auto& value) { return value ? Json(*value) : Json(); };
   Json size;
   if (c.sample_height > 0) {
@@ -96,7 +100,7 @@ Json unet_config_to_json(const UNetConfig& c) {
           {"center_input_sample", c.center_input_sample},
           {"time_embedding_type", "positional"},
           {"time_embedding_dim", optional(c.time_embedding_dim)},
-          {"freq_shift", static_cast<std::int64_t>(c.freq_shift)},
+          {"freq_shift", number(c.freq_shift)},
           {"flip_sin_to_cos", c.flip_sin_to_cos},
           {"down_block_types", names_of(c.down_block_types, kDown)},
           {"mid_block_type", c.mid_block ? Json("UNetMidBlock2D") : Json()},

@@ -3,12 +3,17 @@
 
 #include <span>
 #include <string>
+#include <vector>
 
 #include "eddy/nn.hpp"
 #include "io/safetensors.hpp"
 
 namespace eddy::inline v0_1 {
 
+// An entry of the file for each parameter, whose memory need not be there yet; throws as read_weights does. A file that does
+// not fit is refused before a model's memory is taken.
+std::vector<const SafetensorsEntry*> find_weights(const SafetensorsFile& file, std::span<const Parameter> parameters,
+                                                  const std::string& prefix = {});
 // Fills every parameter from `<prefix><name>`; throws Error for a missing name, another shape, or, without a prefix, a
 // tensor that no parameter has.
 void read_weights(const SafetensorsFile& file, std::span<const Parameter> parameters, const std::string& prefix = {});

@@ -84,6 +84,9 @@ void keyed_normals(std::uint64_t seed, const NoiseKey& key, std::int64_t sample,
 }
 
 std::vector<std::int64_t> keyed_permutation(std::uint64_t seed, const NoiseKey& key, std::int64_t n) {
+  if (n < 0 || n >= std::int64_t{1} << 32) {
+    throw Error("keyed_permutation: n must be in [0, 2^32), got " + std::to_string(n));
+  }
   std::vector<std::int64_t> order(static_cast<std::size_t>(n));
   std::iota(order.begin(), order.end(), std::int64_t{0});
   for (std::int64_t i = n - 1; i > 0; --i) {  // Fisher and Yates, from the end

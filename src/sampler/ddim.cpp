@@ -5,7 +5,9 @@
 //
 // t is the current level, s the next, less noisy one; z ~ N(0, I). The paper states Eq. 16 for alpha^2 + sigma^2 = 1 (and
 // writes alpha for our alpha^2); this form also holds for VE and flow levels. Inversion is Eq. 12 with c = 0 towards noise.
+#include <algorithm>
 #include <cmath>
+#include <string>
 #include <vector>
 
 #include "eddy/error.hpp"
@@ -14,6 +16,11 @@
 namespace eddy::inline v0_1 {
 
 Tensor ddim_step(const Prediction& p, std::span<const Step> steps, double eta, const Tensor& z) {
+  if (!(eta >= 0) || eta > 1) throw Error("ddim_step: eta must be in [0, 1], got " + std::to_string(eta));
+  const auto n = static_cast<std::size_t>(p.x0.defined() && p.x0.rank() > 0 ? p.x0.extent(0) : 0);
+  if (steps.size() != 1 && steps.size() != n) {
+    throw Error("ddim_step: needs one step, or one a sample (" + std::to_string(n) + "), got " + std::to_string(steps.size()));
+  }
   std::vector<double> alpha, direction, deviation;
   for (const Step& step : steps) {
     const double c = eta == 0 ? 0 : eta * ancestral_deviation(step);  // Eq. 16
@@ -21,9 +28,11 @@ Tensor ddim_step(const Prediction& p, std::span<const Step> steps, double eta, c
     direction.push_back(std::sqrt(std::max(0.0, step.to.sigma * step.to.sigma - c * c)));
     deviation.push_back(c);
   }
+  const bool noisy = std::ranges::any_of(deviation, [](double c) { return c > 0; });
+  if (noisy && !z.defined()) throw Error("ddim_step: eta above 0 needs z, the noise of the step");
   const bool one = steps.size() == 1;
   Tensor x = one ? combine(alpha[0], p.x0, direction[0], p.eps) : combine(alpha, p.x0, direction, p.eps);  // Eq. 12
-  if (!z.defined()) return x;
+  if (!noisy) return x;
   return one ? combine(1, x, deviation[0], z) : combine(std::vector<double>(steps.size(), 1.0), x, deviation, z);
 }
 

@@ -8,6 +8,7 @@
 // t is the current level, s the next, less noisy one. beta~ is limited from below to 1e-20, as diffusers has it.
 #include <algorithm>
 #include <cmath>
+#include <string>
 
 #include "eddy/error.hpp"
 #include "sampler/support.hpp"
@@ -45,6 +46,10 @@ Tensor sample_ddpm(const Denoiser& denoise, Tensor x, std::span<const Step> step
   const NoGrad no_grad;
   const CancelScope cancel(options.cancel);
   for (std::size_t i = 0; i < steps.size(); ++i) {
+    if (!(steps[i].from.sigma > 0) || !(steps[i].to.alpha > 0)) {
+      throw Error("sample_ddpm: step " + std::to_string(i) + " must begin where sigma is above 0 and end where alpha is: " +
+                  "there is no posterior otherwise");
+    }
     const Prediction p = denoise(x, {&steps[i].from, 1});
     if (options.variance == Variance::learned_range && !p.variance.defined()) {
       throw Error("sample_ddpm: learned_range needs a network with twice x's channels");

@@ -12,15 +12,26 @@
 
 namespace eddy::inline v0_1 {
 
-Schedule::Schedule(std::vector<double> betas) : betas_(std::move(betas)) {
-  if (betas_.empty()) throw Error("Schedule: needs at least one beta");
-  double product = 1, rest = 0;
-  for (std::size_t t = 0; t < betas_.size(); ++t) {
-    const double beta = betas_[t];
-    const bool last = t + 1 == betas_.size();
+namespace {
+
+template <class T>
+void check_betas(const std::vector<T>& betas) {
+  if (betas.empty()) throw Error("Schedule: needs at least one beta");
+  for (std::size_t t = 0; t < betas.size(); ++t) {
+    const T beta = betas[t];
+    const bool last = t + 1 == betas.size();
     if (!(beta > 0) || beta > 1 || (beta == 1 && !last)) {
       throw Error("Schedule: beta " + std::to_string(t) + " must be in (0, 1), or 1 at the end, got " + std::to_string(beta));
     }
+  }
+}
+
+}  // namespace
+
+Schedule::Schedule(std::vector<double> betas) : betas_(std::move(betas)) {
+  check_betas(betas_);
+  double product = 1, rest = 0;
+  for (const double beta : betas_) {
     rest += product * beta;
     product *= 1 - beta;
     alpha_bars_.push_back(product);
@@ -31,11 +42,13 @@ Schedule::Schedule(std::vector<double> betas) : betas_(std::move(betas)) {
 // linspace and the curves are float32 in diffusers, cumprod multiplies in double and rounds each entry.
 Schedule Schedule::diffusers(std::span<const double> betas, bool zero_terminal_snr) {
   std::vector<float> rounded(betas.begin(), betas.end());
+  check_betas(rounded);
   if (zero_terminal_snr) {
     std::vector<float> roots;
     double product = 1;
     for (const float beta : rounded) roots.push_back(std::sqrt(static_cast<float>(product *= 1.0f - beta)));
     const float first = roots.front(), last = roots.back();
+    if (first == last) throw Error("Schedule: to reach SNR 0 at the end, the last level must be noisier than the first");
     for (float& root : roots) root = (root - last) * (first / (first - last));
     float before = 1;
     for (std::size_t t = 0; t < roots.size(); ++t) {

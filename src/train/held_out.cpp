@@ -1,17 +1,20 @@
 // Loss on samples that are never trained on, at fixed noise and levels: the curves of a run compare step by step.
 #include <algorithm>
 
+#include "data/labels.hpp"
 #include "eddy/autograd.hpp"
 #include "eddy/error.hpp"
 #include "eddy/random.hpp"
 #include "eddy/train.hpp"
+#include "train/loss_check.hpp"
 
 namespace eddy::inline v0_1 {
 
-HeldOutLoss held_out_loss(const Network& network, const Dataset& data, const Loss& loss, int train_steps, std::int64_t count,
-                          std::uint64_t seed, std::int64_t batch_size, const Context& context) {
+HeldOutLoss held_out_loss(const Network& network, const Dataset& data, const Loss& loss, std::int64_t count, std::uint64_t seed,
+                          std::int64_t batch_size, const Context& context) {
   const std::int64_t n = std::min(count, data.size());
   if (n < 1) throw Error("held_out_loss: there are no samples");
+  if (batch_size < 1) throw Error("held_out_loss: batch_size must be positive, got " + std::to_string(batch_size));
   const NoGrad no_grad;
   const Shape sample = data.sample_shape();
   const auto strata = keyed_permutation(seed, {kHeldOut}, n);  // each sample keeps its level
@@ -26,13 +29,13 @@ HeldOutLoss held_out_loss(const Network& network, const Dataset& data, const Los
     for (std::int64_t i = 0; i < size; ++i) {
       const std::int64_t label = data.fetch(first + i, batch.x.mutable_values().subspan(static_cast<std::size_t>(i) * row, row));
       if (label >= 0) labels.push_back(label);
-      const double u = (static_cast<double>(strata[static_cast<std::size_t>(first + i)]) + 0.5) / static_cast<double>(n);
-      draw.timesteps.push_back(static_cast<int>(u * train_steps));
+      draw.quantiles.push_back((static_cast<double>(strata[static_cast<std::size_t>(first + i)]) + 0.5) / static_cast<double>(n));
     }
-    if (!labels.empty()) batch.labels = Tensor::from(std::span<const std::int64_t>(labels), {size}, context);
+    batch.condition = labels_of("held_out_loss", labels, size, context);
     const Tensor values = loss(network, batch, draw);
+    check_loss("held_out_loss", values, size);
     for (std::int64_t i = 0; i < size; ++i) {
-      const auto quarter = static_cast<std::size_t>(std::int64_t{4} * draw.timesteps[static_cast<std::size_t>(i)] / train_steps);
+      const auto quarter = static_cast<std::size_t>(4 * draw.quantiles[static_cast<std::size_t>(i)]);
       sums[quarter] += static_cast<double>(values.values()[static_cast<std::size_t>(i)]);
       counts[quarter] += 1;
     }

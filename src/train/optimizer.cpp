@@ -11,10 +11,11 @@ namespace eddy::inline v0_1 {
 
 namespace {
 
-// Parameters whose values lie one after another: one walk.
+// Parameters of the same factors whose values lie one after another: one walk.
 struct Segment {
   std::size_t first, count;
   std::int64_t offset, elements;
+  ParameterFactors factors;
 };
 
 }  // namespace
@@ -30,7 +31,7 @@ struct Optimizer::State {
 
   State(const OptimizerOptions& o, const Context& c) : options(o), context(c) {}
 
-  // body(values, offset, elements) for each segment, the parameters' versions raised.
+  // body(values, offset, elements, factors) for each segment, the parameters' versions raised.
   template <class Body>
   void walk(const Body& body) const {
     for (const Segment& s : segments) {
@@ -39,7 +40,7 @@ struct Optimizer::State {
         float* here = parameters[i].write().data();
         if (i == s.first) values = here;
       }
-      body(values, s.offset, s.elements);
+      body(values, s.offset, s.elements, s.factors);
     }
   }
 };
@@ -59,7 +60,10 @@ Optimizer::Optimizer(std::span<const Parameter> parameters, const OptimizerOptio
     const std::int64_t length = padded(p.value().elements());
     const float* values = p.value().values().data();
     const Storage* storage = Tensor::Access::storage(p.value()).get();
-    if (values != end || storage != arena) s.segments.push_back({s.parameters.size(), 0, s.elements, 0});
+    const ParameterFactors factors = options.factors ? options.factors(p) : ParameterFactors{};
+    if (!(factors.rate >= 0 && factors.decay >= 0)) throw Error("Optimizer: factors of " + p.name() + " must not be negative");
+    const bool joins = values == end && storage == arena && factors == s.segments.back().factors;
+    if (!joins) s.segments.push_back({s.parameters.size(), 0, s.elements, 0, factors});
     s.segments.back().count += 1;
     s.segments.back().elements = s.elements + p.value().elements() - s.segments.back().offset;
     s.parameters.push_back(p);
@@ -114,15 +118,16 @@ void Optimizer::step(const Tensor& gradients, double rate, double factor, double
   State& s = *state_;
   const auto& o = s.options;
   ++s.applied;
-  const AdamWFactors f{static_cast<float>(factor),
-                       static_cast<float>(o.beta1),
-                       static_cast<float>(o.beta2),
-                       static_cast<float>(rate / (1 - portable_power(o.beta1, s.applied))),
-                       static_cast<float>(1 / std::sqrt(1 - portable_power(o.beta2, s.applied))),
-                       static_cast<float>(o.eps),
-                       static_cast<float>(1 - rate * o.weight_decay),
-                       static_cast<float>(ema_decay)};
-  s.walk([&](float* values, std::int64_t offset, std::int64_t elements) {
+  s.walk([&](float* values, std::int64_t offset, std::int64_t elements, const ParameterFactors& own) {
+    const double own_rate = rate * own.rate;
+    const AdamWFactors f{static_cast<float>(factor),
+                         static_cast<float>(o.beta1),
+                         static_cast<float>(o.beta2),
+                         static_cast<float>(own_rate / (1 - portable_power(o.beta1, s.applied))),
+                         static_cast<float>(1 / std::sqrt(1 - portable_power(o.beta2, s.applied))),
+                         static_cast<float>(o.eps),
+                         static_cast<float>(1 - own_rate * o.weight_decay * own.decay),
+                         static_cast<float>(ema_decay)};
     s.context.kernels().optimizer.adamw(launch_of(s.context), elements, f, data(gradients) + offset, values,
                                         write(s.m) + offset, write(s.v) + offset, s.ema.defined() ? write(s.ema) + offset : nullptr);
   });
@@ -131,7 +136,7 @@ void Optimizer::step(const Tensor& gradients, double rate, double factor, double
 void Optimizer::update_average(double ema_decay) const {
   if (!state_->ema.defined()) return;
   const Context& context = state_->context;
-  state_->walk([&](const float* values, std::int64_t offset, std::int64_t elements) {
+  state_->walk([&](const float* values, std::int64_t offset, std::int64_t elements, const ParameterFactors&) {
     context.kernels().optimizer.average(launch_of(context), elements, static_cast<float>(ema_decay), values,
                                         write(state_->ema) + offset);
   });
@@ -139,7 +144,7 @@ void Optimizer::update_average(double ema_decay) const {
 
 void Optimizer::swap_average() const {
   if (!state_->ema.defined()) throw Error("Optimizer: it keeps no average");
-  state_->walk([&](float* values, std::int64_t offset, std::int64_t elements) {
+  state_->walk([&](float* values, std::int64_t offset, std::int64_t elements, const ParameterFactors&) {
     std::swap_ranges(values, values + elements, write(state_->ema) + offset);
   });
 }

@@ -6,9 +6,11 @@
 #include <cmath>
 
 #include "autograd/accumulate.hpp"
+#include "base/clock.hpp"
 #include "eddy/autograd.hpp"
 #include "eddy/error.hpp"
 #include "eddy/ops.hpp"
+#include "train/loss_check.hpp"
 
 namespace eddy::inline v0_1 {
 
@@ -21,19 +23,22 @@ double learning_rate(double rate, RateSchedule schedule, std::int64_t warmup, st
 
 namespace {
 
-// Gradients and loss of the micro-batches [first, first + count).
-struct Subtree {
-  std::int64_t count;
-  double loss;
-  Tensor gradients;
-};
-
-void join_last(std::vector<Subtree>& stack) {
-  Subtree right = std::move(stack.back());
+void join_last(std::vector<Partial>& stack) {
+  const Partial right = std::move(stack.back());
   stack.pop_back();
   add_into(stack.back().gradients, right.gradients);
   stack.back().count += right.count;
   stack.back().loss += right.loss;
+}
+
+// Joins the last two as long as they are the halves of one complete subtree.
+void join_halves(std::vector<Partial>& stack) {
+  while (stack.size() > 1) {
+    const Partial &left = stack[stack.size() - 2], &right = stack.back();
+    const bool halves = left.count == right.count && left.first + left.count == right.first && left.first % (2 * left.count) == 0;
+    if (!halves) return;
+    join_last(stack);
+  }
 }
 
 std::string first_bad(const Optimizer& optimizer, const Tensor& gradients) {
@@ -46,27 +51,41 @@ std::string first_bad(const Optimizer& optimizer, const Tensor& gradients) {
   return "the loss";
 }
 
-Subtree run_step(const Network& network, const Optimizer& optimizer, const Loader& loader, const Loss& loss,
+Partial run_step(const Network& network, const Optimizer& optimizer, const Loader& loader, const Loss& loss,
                  const TrainOptions& o, std::uint64_t step) {
   const Context context = optimizer.parameters().front().value().context();
   const std::int64_t total = o.batch_size * o.accumulate;
-  std::vector<Subtree> stack;
-  for (std::int64_t k = 0; k < o.accumulate; ++k) {
+  const std::int64_t end = o.micro_batches > 0 ? o.first_micro_batch + o.micro_batches : o.accumulate;
+  std::vector<Partial> stack;
+  for (std::int64_t k = o.first_micro_batch; k < end; ++k) {
     const std::uint64_t micro_step = step * static_cast<std::uint64_t>(o.accumulate) + static_cast<std::uint64_t>(k);
     const DropoutScope dropout({o.seed, micro_step});
     const Batch batch = loader.batch(micro_step, context);
     const Tensor values = loss(network, batch, {.seed = o.seed, .step = step, .first = k * o.batch_size, .total = total});
+    check_loss("train", values, o.batch_size);
     const Tensor mean = affine(sum(values), 1.0 / static_cast<double>(total));
     const double value = static_cast<double>(mean.item());
-    stack.push_back({1, value, optimizer.gradients(mean)});
-    while (stack.size() > 1 && stack[stack.size() - 2].count == stack.back().count) join_last(stack);
+    stack.push_back({k, 1, optimizer.gradients(mean), value});
+    join_halves(stack);
   }
-  while (stack.size() > 1) join_last(stack);
-  return std::move(stack.front());
+  if (!o.reduce) return joined(std::move(stack), o.accumulate);
+  Partial whole = o.reduce(stack);
+  if (whole.first != 0 || whole.count != o.accumulate || !whole.gradients.defined() ||
+      whole.gradients.shape() != stack.front().gradients.shape()) {
+    throw Error("train: reduce must return the sum over all " + std::to_string(o.accumulate) + " micro-batches");
+  }
+  return whole;
 }
 
 void check(const TrainOptions& o, const Dataset& data) {
   if (o.batch_size < 1 || o.accumulate < 1) throw Error("train: batch_size and accumulate must be positive");
+  if (o.first_micro_batch < 0 || o.micro_batches < 0 || o.micro_batches > o.accumulate ||
+      o.first_micro_batch > o.accumulate - std::max<std::int64_t>(1, o.micro_batches)) {
+    throw Error("train: first_micro_batch and micro_batches must lie within accumulate");
+  }
+  if (!o.reduce && (o.first_micro_batch > 0 || (o.micro_batches > 0 && o.micro_batches < o.accumulate))) {
+    throw Error("train: a process that computes a part of a step needs reduce");
+  }
   if (!(o.learning_rate > 0)) throw Error("train: learning_rate must be positive");
   if (!(o.ema_decay >= 0 && o.ema_decay < 1)) throw Error("train: ema_decay must be in [0, 1)");
   if (!o.on_warning) return;
@@ -81,6 +100,22 @@ void check(const TrainOptions& o, const Dataset& data) {
 
 }  // namespace
 
+Partial joined(std::vector<Partial> partials, std::int64_t micro_batches) {
+  const auto miss = [](std::int64_t k) { throw Error("joined: micro-batch " + std::to_string(k) + " is missing, or there twice"); };
+  std::ranges::sort(partials, {}, &Partial::first);
+  std::vector<Partial> stack;
+  std::int64_t next = 0;
+  for (Partial& partial : partials) {
+    if (partial.first != next || partial.count < 1) miss(next);
+    next += partial.count;
+    stack.push_back(std::move(partial));
+    join_halves(stack);
+  }
+  if (next != micro_batches) miss(next);
+  while (stack.size() > 1) join_last(stack);
+  return std::move(stack.front());
+}
+
 void train(const Network& network, const Optimizer& optimizer, std::shared_ptr<const Dataset> data, const Loss& loss,
            const TrainOptions& o, TrainState& state) {
   if (!data) throw Error("train: there is no data set");
@@ -88,9 +123,11 @@ void train(const Network& network, const Optimizer& optimizer, std::shared_ptr<c
   const CancelScope cancel(o.cancel);
   const Loader loader(data, {.batch_size = o.batch_size, .seed = o.seed, .flip = o.flip,
                              .label_dropout = o.label_dropout, .no_label = o.no_label});
+  const double start = now(), spent = state.seconds;
   while (state.step < o.steps) {
     o.cancel.check();
-    const Subtree sum = run_step(network, optimizer, loader, loss, o, static_cast<std::uint64_t>(state.step));
+    const double begun = now();
+    const Partial sum = run_step(network, optimizer, loader, loss, o, static_cast<std::uint64_t>(state.step));
     const double norm = optimizer.norm(sum.gradients);
     const double rate = learning_rate(o.learning_rate, o.rate_schedule, o.warmup, o.steps, state.step);
     const bool skip = !std::isfinite(sum.loss) || !std::isfinite(norm);
@@ -110,7 +147,8 @@ void train(const Network& network, const Optimizer& optimizer, std::shared_ptr<c
       throw Error("train: ten steps in a row were not finite; at step " + std::to_string(state.step) + " " +
                   first_bad(optimizer, sum.gradients) + " is the first that is not; a lower learning rate may help");
     }
-    if (o.on_step) o.on_step({state.step, sum.loss, norm, rate, skip});
+    state.seconds = spent + now() - start;
+    if (o.on_step) o.on_step({state.step, sum.loss, norm, rate, skip, now() - begun});
   }
 }
 

@@ -287,7 +287,7 @@ TEST_CASE("context: who brings one needs no default") {
   const Optimizer optimizer(unet.parameters());
   const Loss loss = objective(cosine_schedule(10), {.prediction = PredictionType::v_prediction});
   const Tensor x = philox_noise(0).normal({1, 4, 4, 1}, kInitialNoise, mine);
-  const Tensor gradients = optimizer.gradients(mean(loss(unet, {.x = x, .labels = labels}, {.total = 1})));
+  const Tensor gradients = optimizer.gradients(mean(loss(unet, {.x = x, .condition = {{"class_labels", labels}}}, {.total = 1})));
   optimizer.step(gradients, 1e-3, 1 / optimizer.norm(gradients));
   optimizer.swap_average();
   unet.clone().set_checkpoint(true);

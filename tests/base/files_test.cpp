@@ -179,3 +179,13 @@ TEST_CASE("files: what a crash left beside a directory does no harm") {
                   std::out_of_range);
   CHECK(list_directory(path) == std::vector<std::string>{"new"});
 }
+
+TEST_CASE("files: a folder's name may end in separators") {
+  const Temporary folder;
+  for (int i = 0; i < 2; ++i) {
+    write_directory(folder / "a//", [](const std::string& directory) { write_file(join(directory, "x"), "1"); });
+    CHECK(list_directory(folder / "") == std::vector<std::string>{"a"});
+    CHECK(read(folder / "a/x") == "1");
+  }
+  CHECK_THROWS_AS(write_directory("/", [](const std::string&) {}), Error);
+}

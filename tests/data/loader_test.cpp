@@ -29,6 +29,12 @@ class Counting final : public Dataset {
   bool labels_;
 };
 
+Tensor labels(const Batch& batch) {
+  REQUIRE(batch.condition.size() == 1);
+  CHECK(batch.condition[0].first == "class_labels");
+  return batch.condition[0].second;
+}
+
 std::vector<std::int64_t> order(std::int64_t n, std::int64_t batch_size, std::uint64_t seed, std::uint64_t batches) {
   const Loader loader(std::make_shared<Counting>(n), {.batch_size = batch_size, .seed = seed});
   std::vector<std::int64_t> result;
@@ -37,7 +43,7 @@ std::vector<std::int64_t> order(std::int64_t n, std::int64_t batch_size, std::ui
     for (std::int64_t i = 0; i < batch_size; ++i) {
       const auto row = batch.x.rows(i, 1).values();
       CHECK(row[1] == row[0] + 0.5f);
-      CHECK(batch.labels.integers()[static_cast<std::size_t>(i)] == static_cast<std::int64_t>(row[0]) % 3);
+      CHECK(labels(batch).integers()[static_cast<std::size_t>(i)] == static_cast<std::int64_t>(row[0]) % 3);
       result.push_back(static_cast<std::int64_t>(row[0]));
     }
   }
@@ -111,9 +117,9 @@ TEST_CASE("loader: makes batches of the samples' shape in the asked-for Context;
   const Batch batch = Loader(data, {.batch_size = 5}).batch(0, context);
   CHECK(batch.x.shape() == Shape{5, 2, 3, 2});
   CHECK(batch.x.context() == context);
-  CHECK(!batch.labels.defined());
+  CHECK(batch.condition.empty());
   CHECK(!batch.eps.defined());
-  CHECK(Loader(std::make_shared<Counting>(3), {.batch_size = 5}).batch(0, context).labels.context() == context);
+  CHECK(labels(Loader(std::make_shared<Counting>(3), {.batch_size = 5}).batch(0, context)).context() == context);
 }
 
 TEST_CASE("loader: flips some pictures whole, left to right, and leaves other samples alone") {
@@ -145,8 +151,8 @@ TEST_CASE("loader: labels drop out by a coin of their own, samples stay") {
   CHECK(std::ranges::equal(all.x.values(), some.x.values()));
   std::int64_t dropped = 0;
   for (std::size_t i = 0; i < 1000; ++i) {
-    const bool kept = some.labels.integers()[i] == all.labels.integers()[i];
-    if (!kept) CHECK(some.labels.integers()[i] == 3);
+    const bool kept = labels(some).integers()[i] == labels(all).integers()[i];
+    if (!kept) CHECK(labels(some).integers()[i] == 3);
     dropped += kept ? 0 : 1;
   }
   CHECK(dropped == Approx(200).margin(5 * 12.7));
@@ -174,6 +180,15 @@ TEST_CASE("loader: what makes no batches is refused; a data set's own exceptions
     std::int64_t fetch(std::int64_t i, std::span<float> out) const override { return out[0] = 0, i % 2 - 1; }
   };
   CHECK_THROWS_AS(Loader(std::make_shared<Mixed>(), {.batch_size = 6}).batch(0), Error);
+}
+
+TEST_CASE("loader: samples of which some have no label are refused") {
+  struct Some : Dataset {
+    std::int64_t size() const override { return 5; }
+    Shape sample_shape() const override { return {1}; }
+    std::int64_t fetch(std::int64_t i, std::span<float> out) const override { return out[0] = 0, i == 3 ? -1 : 0; }
+  };
+  CHECK_THROWS_WITH(Loader(std::make_shared<Some>(), {.batch_size = 5}).batch(0), Catch::Contains("4 of 5 samples have labels"));
 }
 
 TEST_CASE("loader: training on a user's own data set, with warnings below 100 samples and 16 a step") {

@@ -1,7 +1,6 @@
 #include "io/arrays.hpp"
 
 #include "base/files.hpp"
-#include "eddy/data.hpp"
 #include "eddy/error.hpp"
 #include "support/catch.hpp"
 #include "support/temporary.hpp"
@@ -63,46 +62,4 @@ TEST_CASE("npy: header and bytes as NumPy has them") {
   CHECK(file.starts_with(std::string("\x93NUMPY\x01\x00", 8)));
   CHECK(file.find("'descr': '<f4', 'fortran_order': False, 'shape': (3, 1)") != std::string::npos);
   CHECK(file.size() % 64 == 12);
-}
-
-TEST_CASE("loader: batches are functions of their number, every sample once an epoch") {
-  std::vector<float> values(10);
-  for (std::size_t i = 0; i < 10; ++i) values[i] = static_cast<float>(i);
-  const auto data = memory_samples(Tensor::from(std::span<const float>(values), {10, 1}), {0, 1, 0, 1, 0, 1, 0, 1, 0, 1}, {"even", "odd"});
-  const Loader loader(data, {.batch_size = 4, .seed = 3});
-  std::vector<float> seen;
-  for (std::uint64_t k = 0; k < 5; ++k) {  // two epochs, across their end
-    const Batch batch = loader.batch(k);
-    for (std::size_t i = 0; i < 4; ++i) {
-      seen.push_back(batch.x.values()[i]);
-      CHECK(batch.labels.integers()[i] == static_cast<std::int64_t>(seen.back()) % 2);
-    }
-  }
-  for (const std::size_t first : {std::size_t{0}, std::size_t{10}}) {
-    std::vector<float> epoch(seen.begin() + static_cast<std::ptrdiff_t>(first), seen.begin() + static_cast<std::ptrdiff_t>(first) + 10);
-    std::ranges::sort(epoch);
-    CHECK(epoch == values);
-  }
-  const Loader again(data, {.batch_size = 4, .seed = 3});
-  CHECK(std::ranges::equal(again.batch(4).x.values(), loader.batch(4).x.values()));
-  CHECK(!std::ranges::equal(loader.batch(0).x.values(), loader.batch(5).x.values()));
-}
-
-TEST_CASE("loader: labels drop out, pictures flip") {
-  std::vector<std::uint8_t> bytes(200 * 2);
-  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = i % 2 == 0 ? 0 : 255;
-  const auto data = memory_pictures(bytes, {1, 2, 1}, std::vector<std::int64_t>(200, 0), {"one"});
-  const Batch batch = Loader(data, {.batch_size = 200, .flip = true, .label_dropout = 0.25, .no_label = 1}).batch(0);
-  CHECK(std::ranges::count(batch.labels.integers(), 1) == Approx(50).margin(25));
-  std::int64_t flipped = 0;
-  for (std::size_t i = 0; i < 200; ++i) flipped += batch.x.values()[2 * i] > 0 ? 1 : 0;
-  CHECK(flipped == Approx(100).margin(35));
-}
-
-TEST_CASE("data: what is missing is named with where it was looked for") {
-  CHECK_THROWS_WITH(open_data("/nowhere/at/all"), Catch::Contains("/nowhere/at/all"));
-  const Temporary folder;
-  write_file(folder / "a.txt", "x");
-  CHECK_THROWS_AS(open_data(folder / "a.txt"), Error);
-  CHECK_THROWS_WITH(open_data(folder / ""), Catch::Contains("PNG"));
 }

@@ -38,6 +38,15 @@ TEST_CASE("resizing: the middle is cut out, a flat picture stays flat, down as P
   CHECK(resized_and_cropped(steps, 2, 2).pixels == std::vector<std::uint8_t>{86, 114, 86, 114});  // Pillow's BILINEAR
 }
 
+TEST_CASE("resizing: what is cut off takes no memory") {
+  constexpr int high = 1 << 24;  // all its rows at the new width would be 64 GiB
+  Picture narrow{1, high, 1, std::vector<std::uint8_t>(high, 10)};
+  narrow.pixels[high / 2 - 1] = narrow.pixels[high / 2] = 200;
+  const Picture cut = resized_and_cropped(narrow, 512, 512);
+  CHECK(cut.pixels[256 * 512] == 200);
+  CHECK(cut.pixels[256 * 512 + 511] == 200);
+}
+
 TEST_CASE("grid: two pixels apart, -1 black and 1 white") {
   const Picture grid = picture_grid(Tensor::from({-1.f, 1.f, 5.f}, {3, 1, 1, 1}), 3);
   CHECK(grid.width == 3 + 4 * 2);

@@ -127,6 +127,9 @@ TEST_CASE("unet: what it cannot build or take is an error that names it", "[mode
   CHECK_THROWS_WITH(unet(x, t, {{"labels", t}}), Catch::Contains("unknown condition 'labels'"));
   CHECK_THROWS_WITH(unet(Tensor::zeros({1, 4, 4, 2}), t), Catch::Contains("(N, H, W, 3)"));
   CHECK_THROWS_WITH(unet(x, Tensor::zeros({3})), Catch::Contains("one a sample"));
+  for (const Activation other : {Activation::none, Activation::gelu_tanh, Activation::tanh, Activation::quick_gelu}) {
+    CHECK_THROWS_WITH(UNet(UNetConfig{.act_fn = other}), Catch::Contains("act_fn"));
+  }
 }
 
 TEST_CASE("unet: class labels come once, and with identity in the shape of the time embedding", "[model]") {

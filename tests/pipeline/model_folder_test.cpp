@@ -3,6 +3,7 @@
 #include "base/files.hpp"
 #include "eddy/eddy.hpp"
 #include "pipeline/scheduler_config.hpp"
+#include "pipeline/unet_config.hpp"
 #include "support/catch.hpp"
 #include "support/temporary.hpp"
 
@@ -61,6 +62,40 @@ TEST_CASE("model folder: what is broken is named") {
   CHECK_THROWS_WITH(load_model(folder / "a"), Catch::Contains("UNet2DModel"));
   write_file(config, text);
   CHECK_NOTHROW(load_model(folder / "a"));
+}
+
+TEST_CASE("model folder: a small file that claims a large model is refused before memory is taken") {
+  const Temporary folder;
+  save_model(folder / "a", tiny());
+  const std::string config = folder / "a/unet/config.json";
+  const Context context({.threads = 1, .memory_limit = std::size_t{64} << 20});
+  write_file(config, R"({"block_out_channels":[224,448,672,896]})");
+  CHECK_THROWS_WITH(load_model(folder / "a", context), Catch::Contains("conv_in.weight"));
+  write_file(folder / "a/unet/diffusion_pytorch_model.safetensors", "x");
+  CHECK_THROWS_WITH(load_model(folder / "a", context), Catch::Contains("safetensors"));
+}
+
+TEST_CASE("model folder: extents that no model has are refused by name") {
+  const auto read = [](const std::string& text) { return unet_config_from_json(parse_json(text, "c.json"), "c.json"); };
+  CHECK_THROWS_WITH(read(R"({"block_out_channels":[4611686018427387904]})"), Catch::Contains("c.json: block_out_channels"));
+  CHECK_THROWS_WITH(read(R"({"block_out_channels":[18446744073709551615]})"), Catch::Contains("block_out_channels"));
+  CHECK_THROWS_WITH(read(R"({"sample_size":[8,4611686018427387904]})"), Catch::Contains("sample_size"));
+  CHECK_THROWS_WITH(read(R"({"layers_per_block":1000})"), Catch::Contains("layers_per_block"));
+  CHECK_THROWS_WITH(UNet(UNetConfig{.block_out_channels = {std::int64_t{1} << 61, 1, 1, 1}}), Catch::Contains("2^20"));
+  const UNetConfig deep{.down_block_types = std::vector(17, DownBlock::down),
+                        .up_block_types = std::vector(17, UpBlock::up),
+                        .block_out_channels = std::vector<std::int64_t>(17, 8)};
+  CHECK_THROWS_WITH(UNet(deep), Catch::Contains("16 levels"));
+}
+
+TEST_CASE("model folder: a frequency shift is written as it is") {
+  UNetConfig c;
+  for (const double shift : {0.0, 1.0, 0.5, -2.25}) {
+    c.freq_shift = shift;
+    const Json json = unet_config_to_json(c);
+    CHECK(unet_config_from_json(json, "c.json").freq_shift == shift);
+    CHECK(json["freq_shift"].is_number_integer() == (shift == 0 || shift == 1));
+  }
 }
 
 TEST_CASE("scheduler: unknown betas, variances and spacings are refused by name") {

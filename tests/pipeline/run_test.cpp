@@ -1,7 +1,10 @@
 #include <filesystem>
+#include <sstream>
+#include <stdexcept>
 
 #include "base/files.hpp"
 #include "eddy/eddy.hpp"
+#include "pipeline/run_files.hpp"
 #include "support/catch.hpp"
 #include "support/temporary.hpp"
 
@@ -84,6 +87,100 @@ TEST_CASE("run: a finished one says so, more steps extend it, fewer are an error
   CHECK(std::ranges::any_of(notes, [](const std::string& n) { return n.find("extended from 12 to 14") != std::string::npos; }));
 }
 
+namespace {
+
+// The lines of metrics.csv without what the clock says.
+std::vector<std::string> timeless(const std::string& run) {
+  std::vector<std::string> result;
+  std::istringstream lines(read_file(run + "/metrics.csv", 1 << 20));
+  for (std::string line; std::getline(lines, line);) {
+    std::string kept, field;
+    std::istringstream fields(line);
+    for (int i = 0; std::getline(fields, field, ','); ++i) kept += i == 4 || i == 5 ? std::string() : field + ",";
+    result.push_back(kept);
+  }
+  return result;
+}
+
+}  // namespace
+
+TEST_CASE("run: one that was stopped inside a held-out loss or a grid makes up for it") {
+  const Temporary folder;
+  write_pictures(folder / "data");
+  const std::string text = config(folder / "data", R"("steps":12,"save_every":0,"sample_every":6)"), run = folder / "run";
+  train_run(options(folder / "whole", text, 2));
+  REQUIRE(list_directory(folder / "whole/samples") == std::vector<std::string>{"step_000006.png", "step_000012.png"});
+  for (const std::int64_t step : {6, 12}) {
+    RunOptions in_held_out = options(run, text, 2);  // cancelled before it begins, it throws at its first operation
+    in_held_out.on_step = [&](const TrainReport& r, std::int64_t, double) {
+      if (r.step == step) in_held_out.cancel.cancel();
+    };
+    CHECK_THROWS_AS(train_run(in_held_out), Cancelled);
+    CHECK(timeless(run).size() == static_cast<std::size_t>(step + 1));
+    RunOptions in_grid = options(run, text, 2);
+    in_grid.on_note = [&](const std::string& note) {
+      if (note.find("held-out loss") != std::string::npos) in_grid.cancel.cancel();
+    };
+    CHECK_THROWS_AS(train_run(in_grid), Cancelled);
+    CHECK(!exists(sample_file(run, step)));
+  }
+  const RunResult result = train_run(options(run, text, 2));
+  CHECK(result.grid == sample_file(run, 12));
+  CHECK(timeless(run) == timeless(folder / "whole"));
+  for (const std::int64_t step : {6, 12}) {
+    CHECK(read_file(sample_file(run, step), 1 << 20) == read_file(sample_file(folder / "whole", step), 1 << 20));
+  }
+}
+
+TEST_CASE("run: the speed of a step does not count what was looked at after the one before") {
+  const Temporary folder;
+  write_pictures(folder / "data");
+  RunOptions o = options(folder / "run", config(folder / "data", R"("steps":7,"sample_every":0)"), 2);
+  o.on_step = [&](const TrainReport& r, std::int64_t, double speed) { CHECK(speed == Approx(8 * 3 / r.seconds)); };
+  train_run(o);
+}
+
+TEST_CASE("run: an exception of a callback leaves the lines of the steps before it") {
+  const Temporary folder;
+  write_pictures(folder / "data");
+  RunOptions o = options(folder / "run", config(folder / "data"), 2);
+  o.on_step = [](const TrainReport& r, std::int64_t, double) {
+    if (r.step == 3) throw std::logic_error("mine");
+  };
+  CHECK_THROWS_AS(train_run(o), std::logic_error);
+  CHECK(timeless(folder / "run").size() == 3);
+}
+
+TEST_CASE("run: going on from an older checkpoint leaves nothing of the steps after it") {
+  const Temporary folder;
+  write_pictures(folder / "data");
+  const std::string out = folder / "run";
+  train_run(options(out, config(folder / "data", R"("steps":10,"save_every":4,"sample_every":0)"), 2));
+  RunOptions o = options(out, R"({"train":{"steps":14,"keep":1}})", 2);
+  o.resume = Resume::checkpoint;
+  o.checkpoint = out + "/checkpoints/ckpt-00000008";
+  o.on_step = [&](const TrainReport& r, std::int64_t, double) {
+    if (r.step == 9) o.cancel.cancel();
+  };
+  CHECK_THROWS_AS(train_run(o), Cancelled);
+  CHECK(list_directory(out + "/checkpoints") == std::vector<std::string>{"ckpt-00000009"});
+  CHECK(train_run(options(out, "", 2)).steps == 14);
+  CHECK(list_directory(out + "/checkpoints") == std::vector<std::string>{"ckpt-00000014"});
+}
+
+TEST_CASE("run: checkpoints are ordered by their number") {
+  const Temporary folder;
+  const std::string run = folder / "run", all = run + "/checkpoints";
+  for (const std::int64_t step : {99999999, 100000000, 100000001}) make_directories(checkpoint_folder(run, step));
+  for (const char* name : {"ckpt-", "ckpt-100000002.tmp", "ckpt-old"}) make_directories(all + "/" + name);
+  CHECK(newest_checkpoint(run) == all + "/ckpt-100000001");
+  prune_checkpoints(run, 100000000, 1);  // a later one is not this run's to take
+  CHECK(!exists(all + "/ckpt-99999999"));
+  CHECK(exists(all + "/ckpt-100000001"));
+  CHECK(remove_checkpoints_after(run, 100000000) == 1);
+  CHECK(newest_checkpoint(run) == all + "/ckpt-100000000");
+}
+
 TEST_CASE("run: another number is refused with the old and the new value") {
   const Temporary folder;
   write_pictures(folder / "data");
@@ -97,6 +194,24 @@ TEST_CASE("run: another number is refused with the old and the new value") {
   CHECK(train_run(options(out, config(folder / "copy"), 2)).was_finished);
   save_png(folder / "copy/dark/1001.png", Tensor::zeros({1, 8, 8, 1}));
   CHECK_THROWS_WITH(train_run(options(out, config(folder / "copy"), 2)), Catch::Contains("fingerprint"));
+}
+
+TEST_CASE("run: how often and on how many samples it looks may change, what it trains on may not") {
+  const Temporary folder;
+  write_pictures(folder / "data");
+  const std::string out = folder / "run", with = R"("steps":2,"sample_every":0)";
+  train_run(options(out, config(folder / "data", with), 2));
+  CHECK(train_run(options(out, R"({"train":{"steps":4,"held_out_every":1,"held_out_samples":3}})", 2)).steps == 4);
+  const std::vector<std::string> lines = timeless(out);
+  CHECK(std::ranges::count(lines.back(), ',') > std::ranges::count(lines[1], ','));
+  CHECK_THROWS_WITH(train_run(options(out, R"({"train":{"held_out_every":0}})", 2)), Catch::Contains("held_out_every"));
+  std::vector<std::string> notes;
+  RunOptions o = options(out, "", 2);
+  o.minutes = 1;
+  o.on_note = [&](const std::string& text) { notes.push_back(text); };
+  CHECK(train_run(o).was_finished);
+  REQUIRE(notes.size() == 1);
+  CHECK_THAT(notes[0], Catch::Contains("--minutes"));
 }
 
 TEST_CASE("run: bfloat16 products are recorded, resumed to the byte, and not changed under a run") {
@@ -167,7 +282,7 @@ TEST_CASE("run: hybrid loss, other schedules and predictions train and sample") 
   const Temporary folder;
   write_pictures(folder / "data");
   const std::string data = R"("data":{"path":")" + (folder / "data") + R"(","channels":1},)";
-  const std::string hybrid = "{" + data + kSmall + R"(,"train":{"steps":2,"batch_size":16,"loss":"hybrid"}})";
+  const std::string hybrid = "{" + data + kSmall + R"(,"train":{"steps":2,"batch_size":16,"loss":"hybrid-min-snr"}})";
   train_run(options(folder / "hybrid", hybrid, 2));
   const Model model = load_model(folder / "hybrid");
   CHECK(model.scheduler.kind == SamplerKind::ddpm);
@@ -193,5 +308,10 @@ TEST_CASE("run: missing data and wrong configurations are named") {
   const Temporary folder;
   CHECK_THROWS_WITH(train_run(options(folder / "x", "{}", 1)), Catch::Contains("--data"));
   CHECK_THROWS_WITH(train_run(options(folder / "x", R"({"data":{"path":"/nowhere"}})", 1)), Catch::Contains("/nowhere"));
+  for (const char* wrong : {R"({"data":5})", R"({"train":5})", R"({"unet":[]})", R"({"scheduler":"ddim"})", "5"}) {
+    RunOptions o = options(folder / "x", wrong, 1);
+    o.minutes = 1;
+    CHECK_THROWS_WITH(train_run(o), Catch::Contains("must be an object"));
+  }
   CHECK(!exists(folder / "x"));
 }

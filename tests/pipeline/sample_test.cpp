@@ -52,14 +52,35 @@ TEST_CASE("sample: classes in turn, none, and what is refused") {
   CHECK(same(sample(model, options).x, in_turn));
   options.classes = {1};
   CHECK(!same(sample(model, options).x, in_turn));
-  options.classes = {3, 4};
-  CHECK_THROWS_WITH(sample(model, options), Catch::Contains("no class 4"));
+  options.classes = {4};
+  CHECK_THROWS_WITH(sample(model, options), Catch::Contains("no class 4") && Catch::Contains("has 3, from 0 to 2"));
+  options.classes = {0, 3};  // the row for no label is no class
+  CHECK_THROWS_WITH(sample(model, options), Catch::Contains("no class 3"));
   options.classes = {};
   options.no_class = true;
   CHECK(!same(sample(model, options).x, in_turn));
   Model unaware = model;
   unaware.no_label = -1;
   CHECK_THROWS_WITH(sample(unaware, options), Catch::Contains("no label"));
+}
+
+TEST_CASE("sample: the row for no label may be any, and is never drawn unasked") {
+  Model model = small_model(2);
+  model.no_label = 1;
+  SampleOptions options{.num = 4, .steps = 2};
+  const Tensor in_turn = sample(model, options).x;
+  options.classes = {0, 2, 3, 0};
+  CHECK(same(sample(model, options).x, in_turn));
+  options.classes = {1};
+  CHECK_THROWS_WITH(sample(model, options), Catch::Contains("no class 1"));
+  UNetConfig one = model.unet.config();
+  one.num_class_embeds = 1;
+  model.unet = UNet(one);
+  model.no_label = 0;
+  options.classes = {};
+  CHECK_THROWS_WITH(sample(model, options), Catch::Contains("only row"));
+  options.no_class = true;
+  CHECK(sample(model, options).x.extent(0) == 4);
 }
 
 TEST_CASE("sample: torch noise depends on num alone, the trajectory ends in the sample") {

@@ -144,3 +144,8 @@ TEST_CASE("torch noise: copies that several threads ask at once agree", "[thread
     CHECK(std::ranges::equal(drawn[0][step].values(), drawn[2][step].values()));
   }
 }
+
+TEST_CASE("permutation: a negative or too large count is an Error") {
+  CHECK_THROWS_AS(keyed_permutation(1, {kUser}, -5), Error);
+  CHECK_THROWS_AS(keyed_permutation(1, {kUser}, std::int64_t{1} << 32), Error);
+}

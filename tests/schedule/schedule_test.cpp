@@ -96,3 +96,16 @@ TEST_CASE("spacings: those of diffusers") {
   }
   CHECK_THROWS_AS(timesteps(1000, 1001, Spacing::leading), Error);
 }
+
+TEST_CASE("schedules: diffusers' table takes what a table of our own takes") {
+  const auto make = [](const std::vector<double>& betas, bool zero) { return Schedule::diffusers(betas, zero); };
+  for (const bool zero : {false, true}) {
+    CHECK_THROWS_WITH(make({}, zero), Catch::Contains("at least one beta"));
+    CHECK_THROWS_WITH(make({-3, 0.1}, zero), Catch::Contains("beta 0"));
+    CHECK_THROWS_WITH(make({0.1, 5}, zero), Catch::Contains("beta 1"));
+    CHECK_THROWS_WITH(make({0.1, 1, 0.1}, zero), Catch::Contains("beta 1"));
+    CHECK_THROWS_WITH(make({0.1, std::nan("")}, zero), Catch::Contains("beta 1"));
+    CHECK(make({0.1, 1}, zero).snr(1) == 0);
+  }
+  CHECK_THROWS_WITH(make({0.1}, true), Catch::Contains("SNR 0"));
+}

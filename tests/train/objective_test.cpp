@@ -14,8 +14,9 @@ const Network zero = [](const Tensor& x, const Tensor&, const Condition&) { retu
 double loss_at(const Schedule& schedule, const ObjectiveOptions& options, int t) {
   const Shape shape{1, 2, 2, 1};
   const Loss loss = objective(schedule, options);
+  const Draw draw{.total = 1, .levels = {schedule.level(t)}};
   return static_cast<double>(
-      loss(zero, {.x = Tensor::full(shape, 0.5f), .eps = Tensor::full(shape, 2)}, {.total = 1, .timesteps = {t}}).item());
+      loss(zero, {.x = Tensor::full(shape, 0.5f), .eps = Tensor::full(shape, 2)}, draw).item());
 }
 
 }  // namespace
@@ -61,18 +62,74 @@ TEST_CASE("objective: where the SNR is 0 the weight is 1, and noise prediction i
   CHECK_THROWS_WITH(objective(s), Catch::Contains("SNR is 0"));
 }
 
-TEST_CASE("timesteps: one in each stratum of the step, over micro-batches") {
-  std::vector<int> all;
+TEST_CASE("quantiles: one in each stratum of the step, over micro-batches, or those that are given") {
+  std::vector<double> all;
   for (std::int64_t first = 0; first < 16; first += 4) {
-    const auto part = stratified_timesteps(1000, 4, {.seed = 3, .step = 9, .first = first, .total = 16});
+    const auto part = quantiles({.seed = 3, .step = 9, .first = first, .total = 16}, 4);
     all.insert(all.end(), part.begin(), part.end());
   }
   for (int i = 0; i < 16; ++i) {
-    CHECK(all[static_cast<std::size_t>(i)] >= static_cast<int>(i * 62.5));
-    CHECK(all[static_cast<std::size_t>(i)] <= static_cast<int>((i + 1) * 62.5));
+    CHECK(all[static_cast<std::size_t>(i)] >= i / 16.0);
+    CHECK(all[static_cast<std::size_t>(i)] < (i + 1) / 16.0);
   }
-  CHECK(all == stratified_timesteps(1000, 16, {.seed = 3, .step = 9, .total = 16}));
-  CHECK(all != stratified_timesteps(1000, 16, {.seed = 3, .step = 10, .total = 16}));
+  CHECK(all == quantiles({.seed = 3, .step = 9, .total = 16}, 16));
+  CHECK(all != quantiles({.seed = 3, .step = 10, .total = 16}, 16));
+  CHECK(quantiles({.total = 16, .quantiles = {0.5}}, 1) == std::vector{0.5});
+}
+
+TEST_CASE("objective: every timestep of a schedule is drawn, each from its share of the quantiles") {
+  const Schedule s = linear_schedule(50);
+  const Loss loss = objective(s, {.prediction = PredictionType::v_prediction});
+  std::vector<float> told;
+  const Network network = [&](const Tensor& x, const Tensor& t, const Condition&) {
+    told.assign(t.values().begin(), t.values().end());
+    return Tensor::zeros(x.shape());
+  };
+  const Shape shape{50, 1};
+  loss(network, {.x = Tensor::zeros(shape)}, {.seed = 1, .total = 50});
+  for (std::size_t i = 0; i < 50; ++i) CHECK(told[i] == static_cast<float>(i));
+}
+
+TEST_CASE("objective: flow, preconditioning and other conditions need no other trainer") {
+  const Shape shape{2, 3};
+  const Tensor x0 = Tensor::full(shape, 0.5f), eps = Tensor::full(shape, 2), text = Tensor::full({2, 7, 4}, 9);
+  Tensor seen, told, read;
+  const Network half = [&](const Tensor& x, const Tensor& t, const Condition& condition) {
+    seen = x, told = t;
+    REQUIRE(condition.size() == 1);
+    CHECK(condition[0].first == "encoder_hidden_states");
+    read = condition[0].second;
+    return Tensor::full(x.shape(), 0.5f);
+  };
+  const Batch batch{.x = x0, .condition = {{"encoder_hidden_states", text}}, .eps = eps};
+
+  Objective flow;
+  flow.level = [](double q) { return NoiseLevel{q, 1 - q, q}; };
+  flow.target = [](const NoiseLevel& l) { return LevelTarget{.c_noise = l.t, .of_x0 = -1, .of_eps = 1}; };
+  const Tensor of_flow = objective(flow)(half, batch, {.total = 2, .quantiles = {0.25, 0.75}});
+  CHECK(static_cast<double>(seen.values()[0]) == Approx(0.75 * 0.5 + 0.25 * 2));
+  CHECK(static_cast<double>(seen.values()[3]) == Approx(0.25 * 0.5 + 0.75 * 2));
+  CHECK(told.values()[1] == 0.75f);
+  CHECK(read.values()[0] == 9);
+  CHECK(static_cast<double>(of_flow.values()[1]) == Approx(std::pow(0.5 - 1.5, 2)));
+
+  // EDM at sigma: the loss is the squared error of c_skip x + c_out F(c_in x) times (sigma^2 + d^2) / (sigma d)^2.
+  constexpr double d = 0.5, sigma = 3;
+  const double total = sigma * sigma + d * d, skip = d * d / total, out = sigma * d / std::sqrt(total);
+  Objective edm;
+  edm.level = [](double) { return NoiseLevel{sigma, 1, sigma}; };
+  edm.target = [&](const NoiseLevel& l) {
+    return LevelTarget{1 / std::sqrt(total), std::log(l.sigma) / 4, (1 - skip) / out, -skip * l.sigma / out, 1};
+  };
+  const Tensor of_edm = objective(edm)(half, batch, {.total = 2});
+  const double x = 0.5 + sigma * 2, denoised = skip * x + out * 0.5;
+  const double expected = total / std::pow(sigma * d, 2) * std::pow(denoised - 0.5, 2);
+  CHECK(static_cast<double>(seen.values()[5]) == Approx(x / std::sqrt(total)));
+  CHECK(static_cast<double>(told.values()[0]) == Approx(std::log(3.0) / 4));
+  CHECK(static_cast<double>(of_edm.values()[0]) == Approx(expected).epsilon(1e-5));
+
+  CHECK_THROWS_WITH(objective(flow)(half, batch, {.total = 2, .quantiles = {0.5}}), Catch::Contains("a level a sample (2)"));
+  CHECK_THROWS_AS(objective(Objective{}), Error);
 }
 
 namespace {
@@ -129,11 +186,26 @@ TEST_CASE("variational bound: its derivative is the difference quotient") {
   }
 }
 
+TEST_CASE("objective: min-SNR weighs the squared error of a network with a learned range, and not its bound") {
+  const Schedule s = cosine_schedule(1000);
+  const Network network = [](const Tensor& x, const Tensor&, const Condition&) { return Tensor::full({1, 2, 2, 2 * x.extent(3)}, 0.1f); };
+  const Batch batch{.x = Tensor::full({1, 2, 2, 1}, 0.5f), .eps = Tensor::full({1, 2, 2, 1}, 2)};
+  const auto value = [&](Weighting weighting, bool learned) {
+    const Network plain = [](const Tensor& x, const Tensor&, const Condition&) { return Tensor::full(x.shape(), 0.1f); };
+    const Loss loss = objective(s, {.weighting = weighting, .learned_range = learned});
+    return static_cast<double>(loss(learned ? network : plain, batch, {.total = 1, .levels = {s.level(100)}}).item());
+  };
+  const double bound = value(Weighting::mse, true) - value(Weighting::mse, false);
+  CHECK(bound > 0);
+  CHECK(value(Weighting::min_snr, false) < 0.9 * value(Weighting::mse, false));
+  CHECK(value(Weighting::min_snr, true) - value(Weighting::min_snr, false) == Approx(bound).epsilon(1e-3));
+}
+
 TEST_CASE("objective: hybrid asks for twice the channels, and its bound leaves the mean alone") {
   const Schedule s = cosine_schedule(1000);
-  const Loss loss = objective(s, {.weighting = Weighting::hybrid});
+  const Loss loss = objective(s, {.learned_range = true});
   const Batch batch{.x = Tensor::full({1, 2, 2, 1}, 0.5f), .eps = Tensor::full({1, 2, 2, 1}, 2)};
-  const Draw draw{.total = 1, .timesteps = {400}};
+  const Draw draw{.total = 1, .levels = {s.level(400)}};
   CHECK_THROWS_WITH(loss(zero, batch, draw), Catch::Contains("2 channels"));
   const Tensor out = Tensor::full({1, 2, 2, 2}, 0.1f).variable();
   const Network network = [&](const Tensor&, const Tensor&, const Condition&) { return out; };

@@ -35,12 +35,13 @@ TEST_CASE("optimizer: ten AdamW steps with average end where PyTorch ends") {
       std::ranges::copy(golden.tensor("weight." + p.name()).values(), p.write().begin());
     }
     const Optimizer optimizer(unet.parameters(), {.weight_decay = 1e-2});
-    const Loss loss = objective(Schedule::diffusers(diffusers_betas("linear", 1000, 1e-4, 0.02), false));
+    const Schedule schedule = Schedule::diffusers(diffusers_betas("linear", 1000, 1e-4, 0.02), false);
+    const Loss loss = objective(schedule);
     const Tensor x = golden.tensor("x", context), eps = golden.tensor("noise", context), t = golden.tensor("t");
     for (std::int64_t i = 0; i < 10; ++i) {
       const auto part = [&](const Tensor& all) { return all.rows(i, 1).viewed({4, 8, 8, 1}); };
       Draw draw{.total = 4};
-      for (std::int64_t k = 0; k < 4; ++k) draw.timesteps.push_back(static_cast<int>(t.integers()[static_cast<std::size_t>(4 * i + k)]));
+      for (std::int64_t k = 0; k < 4; ++k) draw.levels.push_back(schedule.level(static_cast<int>(t.integers()[static_cast<std::size_t>(4 * i + k)])));
       const Tensor value = mean(loss(unet, {.x = part(x), .eps = part(eps)}, draw));
       const double expected = static_cast<double>(golden.tensor("losses").values()[static_cast<std::size_t>(i)]);
       CHECK(static_cast<double>(value.item()) == Approx(expected).epsilon(1e-4));
@@ -100,6 +101,32 @@ TEST_CASE("optimizer: parameters of different Contexts are refused, those of sev
   optimizer.step(optimizer.gradients(sum(y.value()) + sum(x.value())), 0.5);
   CHECK(static_cast<double>(x.value().values()[2]) == Approx(-0.5));
   CHECK(static_cast<double>(y.value().values()[15]) == Approx(0.5));
+}
+
+TEST_CASE("optimizer: rate and decay of a parameter are multiplied by its factors") {
+  const ParameterTree tree;
+  for (const char* name : {"a", "b", "c", "d"}) tree.add(name, {16}, {Initializer::Kind::ones});  // all side by side
+  tree.allocate();
+  tree.initialise(0);
+  OptimizerOptions options{.weight_decay = 0.5};
+  options.factors = [](const Parameter& p) -> ParameterFactors {
+    if (p.name() == "b") return {.rate = 0.5};
+    if (p.name() == "c") return {.decay = 0};
+    return p.name() == "d" ? ParameterFactors{.rate = 0} : ParameterFactors{};
+  };
+  const Optimizer optimizer(tree.parameters(), options);
+  Tensor loss = sum(tree.parameters()[0].value());
+  for (std::size_t i = 1; i < 4; ++i) loss = loss + sum(tree.parameters()[i].value());
+  optimizer.step(optimizer.gradients(loss), 0.1, 1, 0.25);
+  const double expected[] = {1 - 0.05 - 0.1, 1 - 0.025 - 0.05, 1 - 0.1, 1};  // Adam's first step has the length of the rate
+  for (std::size_t i = 0; i < 4; ++i) {
+    for (const std::size_t k : {std::size_t{0}, std::size_t{15}}) {
+      CHECK(static_cast<double>(tree.parameters()[i].value().values()[k]) == Approx(expected[i]));
+      CHECK(static_cast<double>(optimizer.part(optimizer.average(), i).values()[k]) == Approx(1 + 0.75 * (expected[i] - 1)));
+    }
+  }
+  options.factors = [](const Parameter&) -> ParameterFactors { return {.rate = -1}; };
+  CHECK_THROWS_WITH(Optimizer(tree.parameters(), options), Catch::Contains("factors of a"));
 }
 
 TEST_CASE("ema_decay: warms up") {
