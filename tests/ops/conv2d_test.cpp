@@ -1,0 +1,131 @@
+// 3x3 convolutions with so many channels and pictures that every way of sharing them out is taken: tiles in groups, stage by
+// stage, weights made where they are used; gradients of weights of few tiles and of many.
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "eddy/autograd.hpp"
+#include "eddy/ops.hpp"
+#include "eddy/random.hpp"
+#include "support/catch.hpp"
+#include "support/instruction_sets.hpp"
+
+using namespace eddy;
+
+namespace {
+
+constexpr std::int64_t kSize = 8;  // pixels a side: four tiles a picture
+
+Tensor noise(const Shape& shape, std::uint32_t number, const Context& context) {
+  return philox_noise(3).normal(shape, {kUser, number}, context);
+}
+
+struct Case {
+  Tensor x, weight, seed;
+  Case(std::int64_t n, std::int64_t in, std::int64_t out, const Context& context)
+      : x(noise({n, kSize, kSize, in}, 1, context)),
+        weight(noise({out, in, 3, 3}, 2, context)),
+        seed(noise({n, kSize, kSize, out}, 3, context)) {}
+};
+
+struct Results {
+  Tensor y, dx, dw;
+};
+
+Results run(const Tensor& x, const Tensor& weight, const Tensor& seed) {
+  const Tensor at = x.variable(), w = weight.variable();
+  const Tensor y = conv2d(at, w, {}, {.pad_top = 1, .pad_left = 1, .pad_bottom = 1, .pad_right = 1});
+  const auto g = gradients(y, {at, w}, seed);
+  return {y.detached(), g[0], g[1]};
+}
+
+float at(const Tensor& x, std::int64_t n, std::int64_t row, std::int64_t column, std::int64_t c) {
+  if (row < 0 || column < 0 || row >= kSize || column >= kSize) return 0;
+  return x.values()[static_cast<std::size_t>(((n * kSize + row) * kSize + column) * x.extent(3) + c)];
+}
+
+float weight_at(const Tensor& w, std::int64_t o, std::int64_t c, std::int64_t tap) {
+  return w.values()[static_cast<std::size_t>((o * w.extent(1) + c) * 9 + tap)];
+}
+
+// A sum of products and the sum of their sizes, in double.
+struct Sum {
+  double total = 0, size = 0;
+  void add(float a, float b) {
+    total += static_cast<double>(a) * b;
+    size += std::abs(static_cast<double>(a) * b);
+  }
+};
+
+Sum output(const Case& k, std::int64_t n, std::int64_t row, std::int64_t column, std::int64_t o) {
+  Sum sum;
+  for (std::int64_t tap = 0; tap < 9; ++tap) {
+    for (std::int64_t c = 0; c < k.x.extent(3); ++c) {
+      sum.add(at(k.x, n, row + tap / 3 - 1, column + tap % 3 - 1, c), weight_at(k.weight, o, c, tap));
+    }
+  }
+  return sum;
+}
+
+Sum input_gradient(const Case& k, std::int64_t n, std::int64_t row, std::int64_t column, std::int64_t c) {
+  Sum sum;
+  for (std::int64_t tap = 0; tap < 9; ++tap) {
+    for (std::int64_t o = 0; o < k.seed.extent(3); ++o) {
+      sum.add(at(k.seed, n, row - tap / 3 + 1, column - tap % 3 + 1, o), weight_at(k.weight, o, c, tap));
+    }
+  }
+  return sum;
+}
+
+Sum weight_gradient(const Case& k, std::int64_t o, std::int64_t c, std::int64_t tap) {
+  Sum sum;
+  for (std::int64_t n = 0; n < k.x.extent(0); ++n) {
+    for (std::int64_t p = 0; p < kSize * kSize; ++p) {
+      sum.add(at(k.seed, n, p / kSize, p % kSize, o), at(k.x, n, p / kSize + tap / 3 - 1, p % kSize + tap % 3 - 1, c));
+    }
+  }
+  return sum;
+}
+
+void check_close(float got, const Sum& expected) {
+  CHECK(std::abs(static_cast<double>(got) - expected.total) <= 2e-6 * expected.size);
+}
+
+}  // namespace
+
+TEST_CASE("conv2d: a picture has the same bytes in any batch, whichever way the batch is shared out", "[ops][kernels]") {
+  for (const Isa isa : test::instruction_sets()) {
+    INFO(name(isa));
+    for (const auto [n, in, out] : {std::array<std::int64_t, 3>{75, 72, 132}, {40, 300, 132}}) {
+      const Context context(ContextOptions{.isa = isa, .threads = 2});
+      const Case all(n, in, out, context);
+      const Results whole = run(all.x, all.weight, all.seed);
+      for (std::int64_t i = 0; i < 60; ++i) {
+        const std::int64_t sample = i * 31 % n, row = i % 8, column = i * 3 % 8, o = i * 17 % out, c = i * 7 % in;
+        check_close(at(whole.y, sample, row, column, o), output(all, sample, row, column, o));
+        check_close(at(whole.dx, sample, row, column, c), input_gradient(all, sample, row, column, c));
+      }
+      for (const std::int64_t part : {1, 20, 39}) {
+        const Results some = run(all.x.rows(0, part), all.weight, all.seed.rows(0, part));
+        CHECK(std::ranges::equal(some.y.values(), whole.y.rows(0, part).values()));
+        CHECK(std::ranges::equal(some.dx.values(), whole.dx.rows(0, part).values()));
+      }
+    }
+  }
+}
+
+TEST_CASE("conv2d: gradients of weights of few tiles and of many, the same bytes on any number of threads", "[ops][kernels]") {
+  for (const Isa isa : test::instruction_sets()) {
+    INFO(name(isa));
+    for (const auto [n, in, out] : {std::array<std::int64_t, 3>{2, 72, 132}, {3, 300, 104}, {75, 72, 132}, {200, 8, 40}}) {
+      const Context context(ContextOptions{.isa = isa, .threads = 1}), other(ContextOptions{.isa = isa, .threads = 3});
+      const Case k(n, in, out, context), same(n, in, out, other);
+      const Tensor dw = run(k.x, k.weight, k.seed).dw;
+      for (std::int64_t i = 0; i < 60; ++i) {
+        const std::int64_t o = i * 13 % out, c = i * 41 % in, tap = i % 9;
+        check_close(weight_at(dw, o, c, tap), weight_gradient(k, o, c, tap));
+      }
+      CHECK(std::ranges::equal(dw.values(), run(same.x, same.weight, same.seed).dw.values()));
+    }
+  }
+}
