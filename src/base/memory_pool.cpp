@@ -67,29 +67,35 @@ std::byte* MemoryPool::place(std::size_t size, bool small) {
   }
 }
 
-// Out of the tightest hole, of equal ones the first.
+// Out of the tightest hole, of equal ones the first. The hole behind the last of a region's large blocks counts as its rest: so
+// a step lays them as the first one did, which found no holes there.
 std::byte* MemoryPool::from_hole(std::size_t size, bool small) {
   Region* best = nullptr;
   std::map<std::size_t, std::size_t>::iterator tightest;
   for (Region& region : regions_) {
     if (region.small != small) continue;
     for (auto hole = region.holes.begin(); hole != region.holes.end(); ++hole) {
+      if (!small && hole->first + hole->second == region.touched) continue;
       if (hole->second < size || (best != nullptr && hole->second >= tightest->second)) continue;
       best = &region;
       tightest = hole;
     }
   }
-  if (best == nullptr) return nullptr;
-  const auto [offset, free] = *tightest;
-  auto hole = best->holes.extract(tightest);
+  return best == nullptr ? nullptr : cut(*best, tightest, size);
+}
+
+// The first `size` bytes of a hole.
+std::byte* MemoryPool::cut(Region& region, std::map<std::size_t, std::size_t>::iterator at, std::size_t size) noexcept {
+  const auto [offset, free] = *at;
+  auto hole = region.holes.extract(at);
   if (free > size) {
     hole.key() = offset + size;
     hole.mapped() = free - size;
-    best->holes.insert(std::move(hole));
+    region.holes.insert(std::move(hole));
   }
-  best->in_use += size;
+  region.in_use += size;
   in_use_ += size;
-  return best->begin + offset;
+  return region.begin + offset;
 }
 
 // Behind all that was touched, a hole at its end included.
@@ -100,6 +106,7 @@ std::byte* MemoryPool::from_rest(std::size_t size, bool small) {
     const bool hole_last = !region.holes.empty() && region.holes.rbegin()->first + region.holes.rbegin()->second == offset;
     if (hole_last) offset = region.holes.rbegin()->first;
     if (region.size - offset < size) continue;
+    if (offset + size <= region.touched) return cut(region, std::prev(region.holes.end()), size);
     std::size_t more = offset + size - region.touched;
     // Some room beyond: a later step that comes to lie a little otherwise finds it here.
     const std::size_t room = region.touched / 8 / kAlignment * kAlignment;

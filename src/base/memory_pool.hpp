@@ -45,6 +45,7 @@ class MemoryPool {
   std::byte* place(std::size_t size, bool small);
   std::byte* from_hole(std::size_t size, bool small);
   std::byte* from_rest(std::size_t size, bool small);
+  std::byte* cut(Region& region, std::map<std::size_t, std::size_t>::iterator hole, std::size_t size) noexcept;
   bool add_region(std::size_t size, bool small);
   void release() noexcept;
   static std::size_t trim(Region& region) noexcept;

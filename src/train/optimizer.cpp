@@ -28,6 +28,7 @@ struct Optimizer::State {
   std::vector<Segment> segments;
   std::int64_t elements = 0, applied = 0;
   Tensor m, v, ema;
+  Tensor gradients;  // of the last step, written again when nobody looks at them any more
 
   State(const OptimizerOptions& o, const Context& c) : options(o), context(c) {}
 
@@ -72,6 +73,7 @@ Optimizer::Optimizer(std::span<const Parameter> parameters, const OptimizerOptio
     end = values + length;
     arena = storage;
   }
+  s.gradients = make({s.elements}, s.context);
   s.m = Tensor::zeros({s.elements}, s.context);
   s.v = Tensor::zeros({s.elements}, s.context);
   if (options.ema) {
@@ -95,7 +97,9 @@ Tensor Optimizer::part(const Tensor& arena, std::size_t i) const {
 }
 
 Tensor Optimizer::gradients(const Tensor& loss) const {
-  const Tensor arena = make({state_->elements}, state_->context);
+  Tensor& kept = state_->gradients;
+  if (Tensor::Access::storage(kept).use_count() > 1) kept = make({state_->elements}, state_->context);
+  const Tensor arena = kept;
   std::vector<Tensor> leaves, into;
   for (std::size_t i = 0; i < state_->parameters.size(); ++i) {
     leaves.push_back(state_->parameters[i].value());
