@@ -126,6 +126,7 @@ RunResult begin(const RunOptions& asked, const std::string& path) {
     run = std::make_unique<Run>(o, config, split(data, config));
   }
   if (!config.from.empty()) run->take_weights(config.from);
+  if (exists(path)) throw_away(o.out);  // not before all that was asked for has been looked at
   make_directories(o.out);
   write_json(path, run_config_to_json(config));
   return run->go();
@@ -175,9 +176,8 @@ RunResult train_run(const RunOptions& o) {
   if (!used && path_kind(o.out) == PathKind::directory && !list_directory(o.out).empty()) {
     throw Error(o.out + ": holds other files and no config.json; choose an empty folder");
   }
-  if (used && o.resume == Resume::no) {
-    if (!o.overwrite) throw Error(o.out + ": holds a run; --resume no needs --overwrite to throw it away");
-    throw_away(o.out);
+  if (used && o.resume == Resume::no && !o.overwrite) {
+    throw Error(o.out + ": holds a run; --resume no needs --overwrite to throw it away");
   }
   if (used && o.resume != Resume::no) return go_on(o, path);
   if (o.resume == Resume::checkpoint) throw Error(o.out + ": there is no run to resume");

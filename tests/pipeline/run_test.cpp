@@ -258,6 +258,28 @@ TEST_CASE("run: nothing is lost without --overwrite") {
   CHECK_THROWS_WITH(train_run(options(folder / "data", config(folder / "data"), 2)), Catch::Contains("other files"));
 }
 
+TEST_CASE("run: one that is to be thrown away stays until the new one can begin") {
+  const Temporary folder;
+  write_pictures(folder / "data");
+  const std::string out = folder / "run";
+  train_run(options(out, config(folder / "data", R"("steps":1)"), 2));
+  const std::string before = weights(out);
+  RunOptions again = options(out, config(folder / "data", R"("steps":2)"), 2);
+  again.resume = Resume::no;
+  again.overwrite = true;
+  for (const std::string& wrong : {config("/nowhere"), config(folder / "data", R"("steps":0)"),
+                                   config(folder / "data", R"("from":"/nowhere")")}) {
+    again.config = wrong;
+    CHECK_THROWS_AS(train_run(again), Error);
+    REQUIRE(exists(out + "/model/model_index.json"));
+    CHECK(weights(out) == before);
+  }
+  again.config.clear();
+  again.config_file = out + "/config.json";  // its own input
+  CHECK(train_run(again).steps == 1);
+  CHECK(weights(out) == before);
+}
+
 TEST_CASE("run: its own config.json repeats it, and --from begins with a model's weights") {
   const Temporary folder;
   write_pictures(folder / "data");
