@@ -49,10 +49,11 @@ struct Model {
   SchedulerConfig scheduler;
   std::vector<std::string> class_names{};
   std::int64_t no_label = -1;  // row of the class embedding that means "no label"; -1: there is none
+  std::int64_t steps = -1;     // of the training that made it; -1: unknown
 };
 
-// path: a diffusers pipeline folder (model_index.json), or a run of `train_run`: its model/, else its newest checkpoint's
-// average. Throw Error naming the file and what is wrong with it.
+// path: a diffusers pipeline folder (model_index.json), or a run of `train_run`: its model/, or its newest checkpoint's average
+// where that is of another step. Throw Error naming the file and what is wrong with it.
 EDDY_API Model load_model(const std::string& path, const Context& context = {});
 // A model that is there already is replaced when the new one is complete; a folder of other files is an Error.
 EDDY_API void save_model(const std::string& path, const Model& model, DType dtype = DType::f32);

@@ -16,6 +16,8 @@ std::string numbered(const char* format, std::int64_t step) {
   return text;
 }
 
+constexpr std::string_view kPrefix = "ckpt-";
+
 struct Saved {
   std::int64_t step;
   std::string folder;
@@ -26,7 +28,6 @@ std::vector<Saved> checkpoints(const std::string& run) {
   std::vector<Saved> result;
   const std::string folder = join(run, "checkpoints");
   if (path_kind(folder) != PathKind::directory) return result;
-  constexpr std::string_view kPrefix = "ckpt-";
   for (const std::string& name : list_directory(folder)) {
     if (!name.starts_with(kPrefix)) continue;
     const std::string number = name.substr(kPrefix.size());
@@ -51,6 +52,8 @@ std::string newest_checkpoint(const std::string& run) {
   const auto all = checkpoints(run);
   return all.empty() ? std::string{} : all.back().folder;
 }
+
+std::int64_t checkpoint_step(const std::string& folder) { return std::stoll(base_name(folder).substr(kPrefix.size())); }
 
 void prune_checkpoints(const std::string& run, std::int64_t step, std::int64_t keep) {
   auto all = checkpoints(run);

@@ -30,7 +30,7 @@ Json describe_run(const std::string& path) {
   const std::string newest = newest_checkpoint(path);
   const UNet unet(c.unet, {.allocate = false});
   return {{"kind", "run"},
-          {"finished", exists(join(path, "model/model_index.json"))},
+          {"finished", model_steps(path) == c.train.steps},
           {"newest_checkpoint", newest.empty() ? Json() : Json(newest)},
           {"parameters", unet.tree().elements()},
           {"config", run_config_to_json(c)}};

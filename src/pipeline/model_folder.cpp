@@ -53,7 +53,7 @@ UNet read_unet(const std::string& folder, const Context& context) {
 
 struct Labels {
   std::vector<std::string> names;
-  std::int64_t no_label = -1;
+  std::int64_t no_label = -1, steps = -1;
 };
 
 Labels read_labels(const std::string& folder, const UNetConfig& config) {
@@ -65,6 +65,7 @@ Labels read_labels(const std::string& folder, const UNetConfig& config) {
   const std::int64_t rows = config.num_class_embeds.value_or(0);
   result.names = f.texts("class_names", {});
   result.no_label = f.integer("no_label", -1, -1, std::max<std::int64_t>(rows - 1, -1));
+  result.steps = f.integer("steps", -1, -1, std::int64_t{1} << 40);
   f.finish();
   return result;
 }
@@ -74,7 +75,7 @@ Model read_run(const std::string& path, const Context& context) {
   if (newest.empty()) throw Error(path + ": the run has neither a model/ nor a checkpoint yet");
   const RunConfig config = run_config_from_json(read_json(join(path, "config.json")), join(path, "config.json"));
   const UNet unet = filled(config.unet, join(newest, "state.safetensors"), "ema.", context);
-  return {unet, config.scheduler, config.class_names, config.no_label()};
+  return {unet, config.scheduler, config.class_names, config.no_label(), checkpoint_step(newest)};
 }
 
 }  // namespace
@@ -105,6 +106,14 @@ void read_weights(const SafetensorsFile& file, std::span<const Parameter> parame
   for (std::size_t i = 0; i < parameters.size(); ++i) file.read(*entries[i], parameters[i].write());
 }
 
+std::int64_t model_steps(const std::string& run) {
+  const std::string path = join(run, "model/eddy.json");
+  if (!exists(join(run, "model/model_index.json")) || !exists(path)) return -1;
+  const Json json = read_json(path);
+  const Json steps = json.is_object() ? json.value("steps", Json()) : Json();
+  return steps.is_number_integer() ? steps.get<std::int64_t>() : -1;
+}
+
 Model load_model(const std::string& path, const Context& context) try {
   if (path_kind(path) != PathKind::directory) throw Error(path + ": there is no such folder");
   if (exists(join(path, "model_index.json"))) {
@@ -112,9 +121,12 @@ Model load_model(const std::string& path, const Context& context) try {
     const std::string scheduler = join(path, "scheduler/scheduler_config.json");
     Labels labels = read_labels(path, unet.config());
     return {unet, scheduler_config_from_json(read_json(scheduler), scheduler, [](const std::string&) {}),
-            std::move(labels.names), labels.no_label};
+            std::move(labels.names), labels.no_label, labels.steps};
   }
-  if (exists(join(path, "model/model_index.json"))) return load_model(join(path, "model"), context);
+  if (exists(join(path, "model/model_index.json"))) {
+    const std::string newest = newest_checkpoint(path);  // later than the model where the run has been extended
+    if (newest.empty() || checkpoint_step(newest) == model_steps(path)) return load_model(join(path, "model"), context);
+  }
   if (exists(join(path, "config.json")) && exists(join(path, "checkpoints"))) return read_run(path, context);
   throw Error(path + ": neither a model (model_index.json) nor a run (config.json and checkpoints/)");
 } catch (...) {
@@ -156,7 +168,8 @@ void save_model(const std::string& path, const Model& model, DType dtype) try {
                with(unet, {{"_class_name", "UNet2DModel"}, {"_diffusers_version", kDiffusersVersion}}));
     write_json(join(folder, "scheduler/scheduler_config.json"), with(scheduler, {{"_diffusers_version", kDiffusersVersion}}));
     write_json(join(folder, "eddy.json"), {{"class_names", model.class_names},
-                                           {"no_label", model.no_label < 0 ? Json() : Json(model.no_label)}});
+                                           {"no_label", model.no_label < 0 ? Json() : Json(model.no_label)},
+                                           {"steps", model.steps < 0 ? Json() : Json(model.steps)}});
     write_safetensors(join(folder, join("unet", kWeights)), values, dtype);
   });
 } catch (...) {

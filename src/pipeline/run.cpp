@@ -150,7 +150,7 @@ RunResult go_on(const RunOptions& asked, const std::string& path) {
   if (steps < run.step()) {
     throw Error(path + ": " + std::to_string(run.step()) + " steps are done, asked for are " + std::to_string(steps));
   }
-  if (run.step() == steps && steps == old_steps && exists(join(o.out, "model/model_index.json"))) {
+  if (run.step() == steps && steps == old_steps && model_steps(o.out) == steps) {
     const std::string picture = sample_file(o.out, steps);
     return {true, steps, join(o.out, "model"), exists(picture) ? picture : std::string{}};
   }

@@ -13,6 +13,9 @@ std::string checkpoint_folder(const std::string& run, std::int64_t step);  // RU
 std::string sample_file(const std::string& run, std::int64_t step);        // RUN/samples/step_000500.png
 // The newest complete one, "" when there is none.
 std::string newest_checkpoint(const std::string& run);
+std::int64_t checkpoint_step(const std::string& folder);  // as its name says
+// Steps of the training that made RUN/model; -1: there is none, or it does not say.
+std::int64_t model_steps(const std::string& run);
 
 // Keeps the one of this step and the keep - 1 newest before it.
 void prune_checkpoints(const std::string& run, std::int64_t step, std::int64_t keep);

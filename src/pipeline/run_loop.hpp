@@ -29,7 +29,7 @@ class Run {
   HeldOutLoss measure_held_out(std::int64_t samples) const;
   void look(Metrics& metrics, bool again) const;
   std::string held_out() const;
-  Model model() const { return {unet_, c_.scheduler, c_.class_names, c_.no_label()}; }
+  Model model() const { return {unet_, c_.scheduler, c_.class_names, c_.no_label(), step()}; }
   std::int64_t columns() const;
   SampleOptions grid_options() const;
   void grid() const;

@@ -258,6 +258,32 @@ TEST_CASE("run: nothing is lost without --overwrite") {
   CHECK_THROWS_WITH(train_run(options(folder / "data", config(folder / "data"), 2)), Catch::Contains("other files"));
 }
 
+TEST_CASE("run: the model of fewer steps is not taken for that of the extended run") {
+  const Temporary folder;
+  write_pictures(folder / "data");
+  const std::string out = folder / "run";
+  train_run(options(out, config(folder / "data", R"("steps":2,"sample_every":0)"), 2));
+  CHECK(load_model(out + "/model").steps == 2);
+  std::filesystem::copy(out + "/model", folder / "old", std::filesystem::copy_options::recursive);
+  RunOptions more = options(out, R"({"train":{"steps":5,"save_every":2}})", 2);
+  more.on_step = [&](const TrainReport& r, std::int64_t, double) {
+    if (r.step == 3) more.cancel.cancel();
+  };
+  CHECK_THROWS_AS(train_run(more), Cancelled);
+  CHECK(load_model(out).steps == 3);  // the average of the newest checkpoint, not the old model
+  CHECK_THAT(describe(out), Catch::Contains(R"("finished": false)"));
+  CHECK(train_run(options(out, "", 2)).steps == 5);
+  CHECK_THAT(describe(out), Catch::Contains(R"("finished": true)"));
+  const std::string finished = weights(out);
+  // As if the model could not be written at the end.
+  remove_path(out + "/model");
+  rename_path(folder / "old", out + "/model");
+  CHECK(load_model(out).steps == 5);
+  CHECK_FALSE(train_run(options(out, "", 2)).was_finished);
+  CHECK(weights(out) == finished);
+  CHECK(train_run(options(out, "", 2)).was_finished);
+}
+
 TEST_CASE("run: one that is to be thrown away stays until the new one can begin") {
   const Temporary folder;
   write_pictures(folder / "data");
