@@ -55,7 +55,8 @@ struct Model {
 // path: a diffusers pipeline folder (model_index.json), or a run of `train_run`: its model/, or its newest checkpoint's average
 // where that is of another step. Throw Error naming the file and what is wrong with it.
 EDDY_API Model load_model(const std::string& path, const Context& context = {});
-// A model that is there already is replaced when the new one is complete; a folder of other files is an Error.
+// A model that is there already is replaced when the new one is complete; what lies beside its files (README.md) stays. A
+// folder of other files is an Error.
 EDDY_API void save_model(const std::string& path, const Model& model, DType dtype = DType::f32);
 // The U-Net alone: a pipeline folder, its unet/, or a run.
 EDDY_API UNet load_unet(const std::string& path, const Context& context = {});

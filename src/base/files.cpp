@@ -156,6 +156,12 @@ void remove_path(const std::string& path) {
   if (code) fail("remove", path, code);
 }
 
+void copy_path(const std::string& from, const std::string& to) {
+  std::error_code code;
+  fs::copy(from, to, fs::copy_options::recursive | fs::copy_options::copy_symlinks, code);
+  if (code) fail("copy", from, code);
+}
+
 void sync_directory(const std::string& path) {
   const int handle = open_retrying(path.c_str(), O_RDONLY | O_DIRECTORY, 0);
   if (handle < 0) fail("open the folder", path, errno);

@@ -60,6 +60,8 @@ std::vector<std::string> list_directory(const std::string& path);
 void rename_path(const std::string& from, const std::string& to);
 // Also directories with what is in them; nothing happens when it is missing.
 void remove_path(const std::string& path);
+// A file, or a directory with what is in it, under a name that is free.
+void copy_path(const std::string& from, const std::string& to);
 // Makes entries of a directory durable.
 void sync_directory(const std::string& path);
 

@@ -140,12 +140,25 @@ UNet load_unet(const std::string& path, const Context& context) try {
   throw_as_error("load_unet");
 }
 
-void save_model(const std::string& path, const Model& model, DType dtype) try {
-  if (path_kind(path) == PathKind::directory) {  // it will be replaced
-    for (const std::string& name : list_directory(path)) {
-      if (std::ranges::count(kFiles, name) == 0) throw Error(path + ": holds " + name + ", which no model has; choose another folder");
-    }
+std::vector<std::string> kept_beside_model(const std::string& path) {
+  if (path_kind(path) == PathKind::file) throw Error(path + ": is a file, a folder is needed");
+  if (path_kind(path) != PathKind::directory) return {};
+  const std::string index = join(path, "model_index.json");
+  const Json json = exists(index) ? read_json(index) : Json();
+  const Json kind = json.is_object() ? json.value("_class_name", Json()) : Json();
+  const bool model = kind == "DDPMPipeline" || kind == "DDIMPipeline";
+  std::vector<std::string> kept;
+  for (const std::string& name : list_directory(path)) {
+    if (std::ranges::count(kFiles, name) > 0) continue;
+    const bool card = name.starts_with('.') || name.starts_with("README") || name.starts_with("LICENSE");
+    if (!model && !card) throw Error(path + ": holds " + name + " and is no model; choose another folder");
+    kept.push_back(name);
   }
+  return kept;
+}
+
+void save_model(const std::string& path, const Model& model, DType dtype) try {
+  const std::vector<std::string> kept = kept_beside_model(path);
   std::vector<NamedValues> values;
   for (const Parameter& p : model.unet.parameters()) {
     values.push_back({p.name(), {p.shape().extents().begin(), p.shape().extents().end()}, p.value().values()});
@@ -171,6 +184,7 @@ void save_model(const std::string& path, const Model& model, DType dtype) try {
                                            {"no_label", model.no_label < 0 ? Json() : Json(model.no_label)},
                                            {"steps", model.steps < 0 ? Json() : Json(model.steps)}});
     write_safetensors(join(folder, join("unet", kWeights)), values, dtype);
+    for (const std::string& name : kept) copy_path(join(path, name), join(folder, name));
   });
 } catch (...) {
   throw_as_error("save_model");

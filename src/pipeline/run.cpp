@@ -11,6 +11,7 @@
 #include "pipeline/run_config.hpp"
 #include "pipeline/run_files.hpp"
 #include "pipeline/run_loop.hpp"
+#include "pipeline/weights.hpp"
 
 namespace eddy::inline v0_1 {
 
@@ -134,6 +135,7 @@ RunResult begin(const RunOptions& asked, const std::string& path) {
 
 RunResult go_on(const RunOptions& asked, const std::string& path) {
   if (asked.minutes > 0) note(asked, "the run has its number of steps: --minutes counts where a run begins, --steps extends it");
+  kept_beside_model(join(asked.out, "model"));  // an Error now, not after the training
   const Json before = run_config_to_json(run_config_from_json(read_json(path), path));
   Json after = merged(before, wishes_of(asked));
   const Data data = open(after, path);

@@ -18,4 +18,8 @@ std::vector<const SafetensorsEntry*> find_weights(const SafetensorsFile& file, s
 // tensor that no parameter has.
 void read_weights(const SafetensorsFile& file, std::span<const Parameter> parameters, const std::string& prefix = {});
 
+// What a folder holds beside the files of a model, and keeps when the model is replaced: a card, a licence, .git. Throws Error
+// where the folder is no model of DDPM or DDIM and holds anything else.
+std::vector<std::string> kept_beside_model(const std::string& path);
+
 }  // namespace eddy::inline v0_1

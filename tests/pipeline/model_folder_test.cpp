@@ -44,6 +44,28 @@ TEST_CASE("model folder: written and read again, f32 to the bit, f16 to its prec
         std::filesystem::file_size(folder / "a/unet/diffusion_pytorch_model.safetensors"));
 }
 
+TEST_CASE("model folder: a card and the like stay when the model is replaced, other folders are refused") {
+  const Temporary folder;
+  const std::string path = folder / "a", card = path + "/README.md";
+  make_directories(path + "/.git");
+  write_file(path + "/.git/config", "mine");
+  write_file(card, "card");
+  save_model(path, tiny());
+  write_file(path + "/picture.png", "x");
+  save_model(path, tiny(), DType::f16);
+  CHECK(read_file(card, 100) == "card");
+  CHECK(read_file(path + "/.git/config", 100) == "mine");
+  CHECK(read_file(path + "/picture.png", 100) == "x");
+  CHECK(list_directory(folder / "").size() == 1);
+  write_file(path + "/model_index.json", R"({"_class_name":"StableDiffusionPipeline"})");
+  CHECK_THROWS_WITH(save_model(path, tiny()), Catch::Contains("picture.png"));
+  make_directories(folder / "b");
+  write_file(folder / "b/mine.txt", "x");
+  CHECK_THROWS_WITH(save_model(folder / "b", tiny()), Catch::Contains("mine.txt"));
+  CHECK_THROWS_WITH(save_model(folder / "b/mine.txt", tiny()), Catch::Contains("is a file"));
+  CHECK(read_file(folder / "b/mine.txt", 100) == "x");
+}
+
 TEST_CASE("model folder: what is broken is named") {
   const Temporary folder;
   CHECK_THROWS_WITH(load_model(folder / "none"), Catch::Contains("none"));

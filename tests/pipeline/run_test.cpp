@@ -284,6 +284,23 @@ TEST_CASE("run: the model of fewer steps is not taken for that of the extended r
   CHECK(train_run(options(out, "", 2)).was_finished);
 }
 
+TEST_CASE("run: a model's card outlives an extension; a folder that no model can replace is told before training") {
+  const Temporary folder;
+  write_pictures(folder / "data");
+  const std::string out = folder / "run";
+  train_run(options(out, config(folder / "data", R"("steps":1,"sample_every":0)"), 2));
+  write_file(out + "/model/README.md", "card");
+  train_run(options(out, R"({"train":{"steps":2}})", 2));
+  CHECK(load_model(out + "/model").steps == 2);
+  CHECK(read_file(out + "/model/README.md", 100) == "card");
+  remove_path(out + "/model");
+  make_directories(out + "/model");
+  write_file(out + "/model/mine.txt", "x");
+  RunOptions more = options(out, R"({"train":{"steps":3}})", 2);
+  more.on_step = [](const TrainReport&, std::int64_t, double) { FAIL("it trains"); };
+  CHECK_THROWS_WITH(train_run(more), Catch::Contains("mine.txt"));
+}
+
 TEST_CASE("run: one that is to be thrown away stays until the new one can begin") {
   const Temporary folder;
   write_pictures(folder / "data");
