@@ -112,6 +112,11 @@ PathKind path_kind(const std::string& path) {
 
 bool exists(const std::string& path) { return path_kind(path) != PathKind::missing; }
 
+bool same_path(const std::string& a, const std::string& b) {
+  std::error_code code;
+  return fs::equivalent(a, b, code) && !code;
+}
+
 std::string read_file(const std::string& path, std::uint64_t limit) {
   const InputFile file(path);
   if (file.size() > limit) {

@@ -49,6 +49,7 @@ class OutputFile {
 enum class PathKind { missing, file, directory, other };
 PathKind path_kind(const std::string& path);
 bool exists(const std::string& path);
+bool same_path(const std::string& a, const std::string& b);  // both there, and one and the same
 
 // The whole file; throws Error when it is larger than `limit`.
 std::string read_file(const std::string& path, std::uint64_t limit);

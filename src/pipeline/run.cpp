@@ -133,6 +133,17 @@ RunResult begin(const RunOptions& asked, const std::string& path) {
   return run->go();
 }
 
+// Where the run goes on; "" at its beginning. That a checkpoint is of this run, its place says.
+std::string checkpoint_of(const RunOptions& o) {
+  if (o.resume != Resume::checkpoint) return newest_checkpoint(o.out);
+  const std::string folder = o.checkpoint.substr(0, o.checkpoint.find_last_not_of('/') + 1), own = join(o.out, "checkpoints");
+  if (!same_path(parent(folder), own)) {
+    throw Error(o.checkpoint + ": is not one of this run's checkpoints, which lie in " + own +
+                "; to begin a run with the weights of another one, give train.from (--from)");
+  }
+  return folder;
+}
+
 RunResult go_on(const RunOptions& asked, const std::string& path) {
   if (asked.minutes > 0) note(asked, "the run has its number of steps: --minutes counts where a run begins, --steps extends it");
   kept_beside_model(join(asked.out, "model"));  // an Error now, not after the training
@@ -145,7 +156,7 @@ RunResult go_on(const RunOptions& asked, const std::string& path) {
   const RunOptions o = with_products(asked, config.products);
   const std::int64_t old_steps = before["train"]["steps"].get<std::int64_t>(), steps = config.train.steps;
 
-  const std::string checkpoint = o.resume == Resume::checkpoint ? o.checkpoint : newest_checkpoint(o.out);
+  const std::string checkpoint = checkpoint_of(o);
   Run run(o, config, split(data, config));
   if (!checkpoint.empty()) run.restore(checkpoint);
   if (checkpoint.empty() && !config.from.empty()) run.take_weights(config.from);
@@ -180,6 +191,9 @@ RunResult train_run(const RunOptions& o) {
   }
   if (used && o.resume == Resume::no && !o.overwrite) {
     throw Error(o.out + ": holds a run; --resume no needs --overwrite to throw it away");
+  }
+  if (o.resume == Resume::checkpoint && path_kind(o.checkpoint) != PathKind::directory) {
+    throw Error(o.checkpoint + ": there is no such checkpoint; --resume takes auto, no, or the folder of a checkpoint");
   }
   if (used && o.resume != Resume::no) return go_on(o, path);
   if (o.resume == Resume::checkpoint) throw Error(o.out + ": there is no run to resume");

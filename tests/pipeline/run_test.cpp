@@ -168,6 +168,22 @@ TEST_CASE("run: going on from an older checkpoint leaves nothing of the steps af
   CHECK(list_directory(out + "/checkpoints") == std::vector<std::string>{"ckpt-00000014"});
 }
 
+TEST_CASE("run: the checkpoint of another run is refused, and so is what is none") {
+  const Temporary folder;
+  write_pictures(folder / "data");
+  const std::string text = config(folder / "data", R"("steps":4,"save_every":2,"sample_every":0)");
+  for (const char* name : {"a", "b"}) train_run(options(folder / name, text, 2));
+  RunOptions o = options(folder / "a", R"({"train":{"steps":4}})", 2);
+  o.resume = Resume::checkpoint;
+  o.checkpoint = folder / "b/checkpoints/ckpt-00000002";
+  CHECK_THROWS_WITH(train_run(o), Catch::Contains("not one of this run's") && Catch::Contains("--from"));
+  o.checkpoint = "sometimes";
+  CHECK_THROWS_WITH(train_run(o), Catch::Contains("sometimes") && Catch::Contains("auto, no, or"));
+  CHECK(exists(folder / "a/checkpoints/ckpt-00000004"));
+  o.checkpoint = folder / "b/../a/checkpoints/ckpt-00000002/";
+  CHECK(train_run(o).steps == 4);
+}
+
 TEST_CASE("run: checkpoints are ordered by their number") {
   const Temporary folder;
   const std::string run = folder / "run", all = run + "/checkpoints";
