@@ -40,6 +40,11 @@ void read_train(const Json& json, const std::string& source, RunConfig& c) {
   t.max_grad_norm = f.number("max_grad_norm", t.max_grad_norm);
   t.ema_decay = f.number("ema_decay", t.ema_decay);
   c.weight_decay = f.number("weight_decay", c.weight_decay);
+  // All that train() would refuse, before a run's folder is written.
+  if (!(t.learning_rate > 0)) f.refuse("learning_rate", "above 0");
+  if (!(t.max_grad_norm >= 0)) f.refuse("max_grad_norm", "at least 0");
+  if (!(t.ema_decay >= 0 && t.ema_decay < 1)) f.refuse("ema_decay", "in [0, 1)");
+  if (!(c.weight_decay >= 0)) f.refuse("weight_decay", "at least 0");
   t.seed = static_cast<std::uint64_t>(f.integer("seed", 0, 0, std::numeric_limits<std::int64_t>::max()));
   t.flip = f.boolean("flip", t.flip);
   t.label_dropout = f.number("label_dropout", t.label_dropout);

@@ -168,6 +168,20 @@ TEST_CASE("run: going on from an older checkpoint leaves nothing of the steps af
   CHECK(list_directory(out + "/checkpoints") == std::vector<std::string>{"ckpt-00000014"});
 }
 
+TEST_CASE("run: a refused value leaves no folder behind") {
+  const Temporary folder;
+  write_pictures(folder / "data");
+  const std::vector<std::pair<std::string, std::string>> refused{{"learning_rate", "-1"}, {"learning_rate", "0"},
+                                                                 {"ema_decay", "2"},      {"ema_decay", "1"},
+                                                                 {"max_grad_norm", "-1"}, {"weight_decay", "-0.1"},
+                                                                 {"label_dropout", "2"}};
+  for (const auto& [key, value] : refused) {
+    const std::string wrong = R"({"data":{"path":")" + (folder / "data") + R"("},"train":{")" + key + R"(":)" + value + "}}";
+    CHECK_THROWS_WITH(train_run(options(folder / "run", wrong, 1)), Catch::Contains(key) && Catch::Contains(value));
+    CHECK(!exists(folder / "run"));
+  }
+}
+
 TEST_CASE("run: the checkpoint of another run is refused, and so is what is none") {
   const Temporary folder;
   write_pictures(folder / "data");
