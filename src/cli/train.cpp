@@ -1,7 +1,10 @@
 // eddy train.
+#include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <type_traits>
 
 #include "cli/command.hpp"
 #include "cli/progress.hpp"
@@ -26,12 +29,25 @@ struct TrainFlags {
   std::vector<Wish> wishes;
 };
 
+// JSON has no other numbers, and would make them null, which is the default.
+std::string finite(const std::string& given) {
+  char* end = nullptr;
+  const double value = std::strtod(given.c_str(), &end);
+  return *end == 0 && std::isfinite(value) ? std::string{} : "must be a number, got " + given;
+}
+
+std::string above_zero(const std::string& given) {
+  const std::string wrong = finite(given);
+  return wrong.empty() && std::atof(given.c_str()) <= 0 ? "must be above 0, got " + given : wrong;
+}
+
 // Declares a flag whose value goes to /section/key.
 template <class T>
 CLI::Option* wish(CLI::App& app, TrainFlags& flags, const std::string& name, const std::string& section, const std::string& key,
                   const std::string& help, const std::string& otherwise) {
   auto value = std::make_shared<T>();
   CLI::Option* option = app.add_option(name, *value, help + (otherwise.empty() ? "" : " [" + otherwise + "]"));
+  if constexpr (std::is_same_v<T, double>) option->check(finite);
   flags.wishes.push_back({option, [=](Json& json) { json[section][key] = *value; }});
   return option;
 }
@@ -82,7 +98,7 @@ void declare(CLI::App& app, TrainFlags& f) {
   app.add_option("--config", f.run.config_file, "JSON in the form of RUN/config.json; flags win over it");
   add(text, "--from", "train", "from", "begin with the weights of this model", "");
   CLI::Option* steps = add(whole, "--steps", "train", "steps", "steps in all", "6000");
-  app.add_option("--minutes", f.run.minutes, "train for about so long instead")->excludes(steps)->check(CLI::PositiveNumber);
+  app.add_option("--minutes", f.run.minutes, "train for about so long instead")->excludes(steps)->check(above_zero);
   add(whole, "--batch-size", "train", "batch_size", "samples of a micro-batch", "32");
   add(whole, "--accumulate", "train", "accumulate", "micro-batches of a step", "1");
   add(real, "--lr", "train", "learning_rate", "learning rate", "0.002");

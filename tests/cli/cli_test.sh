@@ -29,6 +29,11 @@ has stdout 'Examples:'
 expect 2 "no command" "$eddy"
 expect 2 "unknown flag" "$eddy" train --out x --speed 3
 expect 2 "steps and minutes" "$eddy" train --data x --out y --steps 1 --minutes 1
+expect 2 "a rate that is no number" "$eddy" train --data x --out y --lr nan
+has stderr 'must be a number, got nan'
+expect 2 "an endless norm" "$eddy" train --data x --out y --max-grad-norm inf
+expect 2 "no minutes" "$eddy" train --data x --out y --minutes 0
+has stderr 'must be above 0, got 0$'
 expect 1 "missing data" "$eddy" train --data /nowhere --out run
 has stderr '^eddy: error: .*nowhere'
 expect 1 "missing model" "$eddy" sample /nowhere --out a.png
