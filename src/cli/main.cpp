@@ -53,7 +53,10 @@ eddy::Context eddy::cli::use_context(int threads, Products products) {
   return context;
 }
 
-int main(int argc, char** argv) {
+namespace {
+
+// A command's flags may already make the default Context, which reads EDDY_ISA and EDDY_THREADS and can throw.
+int run(int argc, char** argv, const eddy::CancelToken& token) {
   CLI::App app{"Trains and samples denoising diffusion models on the CPU.", "eddy"};
   app.set_version_flag("--version", std::string("eddy ") + eddy::version());
   app.require_subcommand(1);
@@ -62,7 +65,8 @@ int main(int argc, char** argv) {
       "  eddy train --data fashion-mnist --out runs/fashion --minutes 10\n"
       "  eddy sample runs/fashion --out garments.png --num 40\n"
       "  eddy info runs/fashion/model\n"
-      "`eddy train --help` and so on list the flags of a command.");
+      "`eddy train --help` and so on list the flags of a command.\n"
+      "Environment: EDDY_THREADS is the number of threads where no flag gives one, EDDY_ISA the instruction set.");
   eddy::cli::Action action;
   eddy::cli::add_train(app, action);
   eddy::cli::add_sample(app, action);
@@ -73,10 +77,17 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? 0 : 2;
   }
-  const eddy::CancelToken token;
   watch_signals(token);
+  action(token);
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const eddy::CancelToken token;  // outlives what a signal may find
   try {
-    action(token);
+    return run(argc, argv, token);
   } catch (const eddy::Cancelled&) {
     std::fprintf(stderr, "eddy: stopped\n");
     return signal_number == SIGTERM ? 143 : 130;
@@ -84,5 +95,4 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "eddy: error: %s\n", e.what());
     return 1;
   }
-  return 0;
 }

@@ -26,6 +26,10 @@ expect 0 version "$eddy" --version
 has stdout '^eddy [0-9]'
 expect 0 help "$eddy" train --help
 has stdout 'Examples:'
+expect 1 "an unknown instruction set" env EDDY_ISA=foo "$eddy" train --help
+has stderr '^eddy: error: .*foo'
+expect 1 "no threads" env EDDY_THREADS=0 "$eddy" info x
+has stderr '^eddy: error: .*EDDY_THREADS'
 expect 2 "no command" "$eddy"
 expect 2 "unknown flag" "$eddy" train --out x --speed 3
 expect 2 "steps and minutes" "$eddy" train --data x --out y --steps 1 --minutes 1
