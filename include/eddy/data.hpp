@@ -41,7 +41,7 @@ struct DataOptions {
 
 // `spec`: "fashion-mnist" (Debian's package dataset-fashion-mnist; a folder of that name is ./fashion-mnist), a folder of IDX
 // files (MNIST, Fashion-MNIST) or of CIFAR-10's binary version, a folder of PNG, JPEG and BMP pictures, or a .csv file of
-// numbers. Throws Error that says what was looked for.
+// numbers. Throws Error that says what was looked for, and for options that the data cannot follow.
 EDDY_API Data open_data(const std::string& spec, const DataOptions& options = {});
 
 // Bytes 0 to 255 as pictures in [-1, 1]; labels may be empty.

@@ -127,6 +127,20 @@ std::shared_ptr<const Dataset> open_pictures(const std::string& folder, const Da
   return memory_pictures(std::move(bytes), {size.height, size.width, size.channels}, std::move(found.labels), std::move(names));
 }
 
+// The options are for pictures that can be brought to a size; here the files have said it all.
+Data as_it_is(Data data, const std::string& spec, const DataOptions& o) {
+  const Shape shape = data.train->sample_shape();
+  const bool pictures = shape.rank() == 3;
+  const auto differs = [&](std::int64_t asked, int axis) { return asked != 0 && !(pictures && asked == shape[axis]); };
+  if (differs(o.height, 0) || differs(o.width, 1) || differs(o.channels, 2)) {
+    throw Error("data " + spec + ": its samples are " + to_string(shape) + ", asked for are height " + std::to_string(o.height) +
+                ", width " + std::to_string(o.width) + ", channels " + std::to_string(o.channels) +
+                " (0: any); only pictures of a folder are brought to a size (--size, --channels)");
+  }
+  if (o.class_folders) throw Error("data " + spec + ": class_folders (--class-folders) is for folders of pictures");
+  return data;
+}
+
 }  // namespace
 
 Data open_data(const std::string& spec, const DataOptions& options) try {
@@ -144,7 +158,7 @@ Data open_data(const std::string& spec, const DataOptions& options) try {
       throw Error(std::string("data fashion-mnist: not found in ") + kFashionFolder +
                   "; Debian's package dataset-fashion-mnist brings it, or give a folder with its four IDX files");
     }
-    return open_idx(kFashionFolder, true);
+    return as_it_is(open_idx(kFashionFolder, true), spec, options);
   }
   switch (path_kind(spec)) {
     case PathKind::missing:
@@ -152,13 +166,15 @@ Data open_data(const std::string& spec, const DataOptions& options) try {
     case PathKind::other:
       throw Error("data " + spec + ": neither a file nor a folder");
     case PathKind::file:
-      if (lower_extension(spec) == ".csv") return {memory_samples(read_csv(spec)), nullptr};
+      if (lower_extension(spec) == ".csv") return as_it_is({memory_samples(read_csv(spec)), nullptr}, spec, options);
       throw Error("data " + spec + ": a single file must be a .csv of numbers; else give a folder");
     case PathKind::directory:
       break;
   }
-  if (!find_idx(spec, "train-images-idx3-ubyte").empty()) return open_idx(spec, spec.find("fashion") != std::string::npos);
-  if (exists(join(spec, "data_batch_1.bin"))) return open_cifar(spec);
+  if (!find_idx(spec, "train-images-idx3-ubyte").empty()) {
+    return as_it_is(open_idx(spec, spec.find("fashion") != std::string::npos), spec, options);
+  }
+  if (exists(join(spec, "data_batch_1.bin"))) return as_it_is(open_cifar(spec), spec, options);
   return {open_pictures(spec, options), nullptr};
 } catch (...) {
   throw_as_error("open_data");

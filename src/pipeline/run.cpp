@@ -185,6 +185,9 @@ RunResult train_run(const RunOptions& o) {
   if (o.out.empty()) throw Error("train_run: which folder? give out (--out)");
   const std::string path = join(o.out, "config.json");
   if (path_kind(o.out) == PathKind::file) throw Error(o.out + ": is a file, a folder is needed");
+  if (o.overwrite && o.resume != Resume::no) {
+    throw Error("train_run: overwrite (--overwrite) needs --resume no, which begins again");
+  }
   const bool used = exists(path);
   if (!used && path_kind(o.out) == PathKind::directory && !list_directory(o.out).empty()) {
     throw Error(o.out + ": holds other files and no config.json; choose an empty folder");

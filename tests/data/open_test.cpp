@@ -79,6 +79,18 @@ TEST_CASE("idx folders: names of Fashion-MNIST where the path says so") {
   CHECK(open_data(folder / "my-fashion").train->class_names()[9] == "Ankle boot");
 }
 
+TEST_CASE("idx folders and tables: a size that is not theirs and folders of classes are refused") {
+  const Temporary folder;
+  write_file(folder / "train-images-idx3-ubyte", idx({1, 2, 3}, "xxxxxx"));
+  CHECK(open_data(folder / "", {.height = 2, .width = 3, .channels = 1}).train->size() == 1);
+  CHECK_THROWS_WITH(open_data(folder / "", {.height = 64, .width = 64}),
+                    Catch::Contains("(2, 3, 1)") && Catch::Contains("--size"));
+  CHECK_THROWS_WITH(open_data(folder / "", {.channels = 3}), Catch::Contains("--channels"));
+  CHECK_THROWS_WITH(open_data(folder / "", {.class_folders = true}), Catch::Contains("--class-folders"));
+  write_file(folder / "a.csv", "1,2\n3,4\n");
+  CHECK_THROWS_WITH(open_data(folder / "a.csv", {.height = 2}), Catch::Contains("(2)"));
+}
+
 TEST_CASE("idx folders: broken files are named") {
   const Temporary folder;
   const std::string pictures = folder / "train-images-idx3-ubyte", labels = folder / "train-labels-idx1-ubyte";

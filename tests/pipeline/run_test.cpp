@@ -284,6 +284,9 @@ TEST_CASE("run: nothing is lost without --overwrite") {
   again.resume = Resume::no;
   CHECK_THROWS_WITH(train_run(again), Catch::Contains("overwrite"));
   again.overwrite = true;
+  again.resume = Resume::automatic;
+  CHECK_THROWS_WITH(train_run(again), Catch::Contains("--resume no"));
+  again.resume = Resume::no;
   CHECK(train_run(again).steps == 2);
   CHECK_THROWS_WITH(train_run(options(folder / "data", config(folder / "data"), 2)), Catch::Contains("other files"));
 }
