@@ -44,16 +44,37 @@ bool free_to_change(const std::string& path, const Json& before, const Json& aft
   return std::ranges::find(free, path) != free.end();
 }
 
-void check_same(const Json& before, const Json& after, const std::string& path, const std::string& source) {
-  if (before == after || free_to_change(path, before, after)) return;
-  if (before.is_object() && after.is_object()) {
-    for (const auto& [key, value] : after.items()) {
-      check_same(before.contains(key) ? before[key] : Json(), value, path + "/" + key, source);
-    }
-    return;
+// The first difference that may not be, with the place of it; "" when there is none. That the data has changed follows from
+// most others in `data`, and is told last.
+struct Difference {
+  std::string path{};
+  Json before{}, after{};
+};
+
+Difference difference(const Json& before, const Json& after, const std::string& path) {
+  if (before == after || free_to_change(path, before, after)) return {};
+  if (!before.is_object() || !after.is_object()) return {path, before, after};
+  Difference last;
+  for (const auto& [key, value] : after.items()) {
+    const Difference found = difference(before.contains(key) ? before[key] : Json(), value, path + "/" + key);
+    if (found.path.empty()) continue;
+    if (key != "fingerprint") return found;
+    last = found;
   }
-  throw Error(source + ": the run has " + path.substr(1) + " = " + before.dump() + ", asked for is " + after.dump() +
-              "; choose another folder, or start again with --resume no --overwrite");
+  return last;
+}
+
+void check_same(const Json& before, const Json& after, const std::string& source) {
+  const Difference d = difference(before, after, "");
+  if (d.path.empty()) return;
+  const std::string way_out = "; choose another folder, or start again with --resume no --overwrite";
+  if (d.path == "/data/fingerprint") {
+    throw Error(source + ": the pictures of " + after["data"]["path"].get<std::string>() +
+                " have changed since the run began" + way_out);
+  }
+  std::string name = d.path.substr(1);
+  std::ranges::replace(name, '/', '.');
+  throw Error(source + ": " + name + " was " + d.before.dump() + ", asked for is " + d.after.dump() + way_out);
 }
 
 // The test part is held out, else a keyed choice of the training part.
@@ -151,7 +172,7 @@ RunResult go_on(const RunOptions& asked, const std::string& path) {
   Json after = merged(before, wishes_of(asked));
   const Data data = open(after, path);
   after["data"]["fingerprint"] = hex(data.train->fingerprint());
-  check_same(before, run_config_to_json(run_config_from_json(after, path)), "", path);
+  check_same(before, run_config_to_json(run_config_from_json(after, path)), path);
   const RunConfig config = run_config_from_json(after, path);
   const RunOptions o = with_products(asked, config.products);
   const std::int64_t old_steps = before["train"]["steps"].get<std::int64_t>(), steps = config.train.steps;

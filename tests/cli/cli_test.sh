@@ -59,7 +59,7 @@ has stderr 'warning: the data set has only'
 expect 0 "a finished run" "$eddy" train --config config.json --data data --out run --steps 6 --batch-size 16 --save-every 3
 has stderr 'finished'
 expect 1 "another rate" "$eddy" train --data data --out run --lr 0.5
-has stderr 'learning_rate'
+has stderr 'train.learning_rate was 0.002, asked for is 0.5'
 expect 1 "no overwriting" "$eddy" train --data data --out run --resume no
 
 expect 2 "unknown products" "$eddy" sample run --out a.png --products fp8
