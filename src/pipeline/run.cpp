@@ -124,6 +124,8 @@ RunResult begin(const RunOptions& asked, const std::string& path) {
     RunConfig c = run_config_from_json(complete_run_config(wishes, data.train->sample_shape(), data.train->class_names()), path);
     c.fingerprint = hex(data.train->fingerprint());
     c.class_names = data.train->class_names();
+    const Shape shape = data.train->sample_shape();
+    c.data_options.height = shape[0], c.data_options.width = shape[1], c.data_options.channels = static_cast<int>(shape[2]);
     return c;
   };
   RunConfig config = completed();

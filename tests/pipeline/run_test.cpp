@@ -226,7 +226,7 @@ TEST_CASE("run: another number is refused with the old and the new value") {
   CHECK_THROWS_WITH(train_run(options(out, config(folder / "copy"), 2)),
                     Catch::Contains("pictures of " + (folder / "copy")) && Catch::Contains("have changed"));
   CHECK_THROWS_WITH(train_run(options(out, R"({"data":{"height":16,"width":16}})", 2)),
-                    Catch::Contains("data.height was 0, asked for is 16"));
+                    Catch::Contains("data.height was 8, asked for is 16"));
 }
 
 TEST_CASE("run: how often and on how many samples it looks may change, what it trains on may not") {
