@@ -21,13 +21,14 @@ void note(const RunOptions& o, const std::string& text) {
   if (o.on_note) o.on_note(text);
 }
 
+// The file and the flags are looked at one by one, so that an error names the one at fault.
 Json wishes_of(const RunOptions& o) {
-  const std::string source = o.config_file.empty() ? "config" : o.config_file;
   Json wishes = o.config_file.empty() ? Json::object() : read_json(o.config_file);
-  if (!o.config.empty()) wishes = merged(std::move(wishes), parse_json(o.config, "config"));
-  if (!wishes.is_object()) throw Error(source + ": must be an object");
-  for (const char* key : {"data", "unet", "scheduler", "train"}) {
-    if (wishes.contains(key) && !wishes[key].is_object()) throw Error(source + ": " + key + " must be an object");
+  if (!o.config_file.empty()) check_wishes(wishes, o.config_file);
+  if (!o.config.empty()) {
+    const Json more = parse_json(o.config, "config");
+    check_wishes(more, "config");
+    wishes = merged(std::move(wishes), more);
   }
   if (wishes.contains("data")) {  // these two follow from the data
     wishes["data"].erase("fingerprint");
@@ -118,13 +119,14 @@ RunOptions with_products(RunOptions o, Products products) {
 RunResult begin(const RunOptions& asked, const std::string& path) {
   Json wishes = wishes_of(asked);
   if (asked.context.products() != Products::f32) wishes = merged({{"train", {{"products", "bf16"}}}}, wishes);
-  const Data data = open(wishes, asked.config_file.empty() ? "config" : asked.config_file);
+  const std::string source = asked.config_file.empty() ? "config" : asked.config_file;
+  const Data data = open(wishes, source);
   if (asked.minutes > 0 && !(wishes.contains("train") && wishes["train"].contains("steps"))) wishes["train"]["steps"] = 100000;
   const auto completed = [&] {
-    RunConfig c = run_config_from_json(complete_run_config(wishes, data.train->sample_shape(), data.train->class_names()), path);
+    const Shape shape = data.train->sample_shape();
+    RunConfig c = run_config_from_json(complete_run_config(wishes, shape, data.train->class_names()), source);
     c.fingerprint = hex(data.train->fingerprint());
     c.class_names = data.train->class_names();
-    const Shape shape = data.train->sample_shape();
     c.data_options.height = shape[0], c.data_options.width = shape[1], c.data_options.channels = static_cast<int>(shape[2]);
     return c;
   };
@@ -133,12 +135,12 @@ RunResult begin(const RunOptions& asked, const std::string& path) {
   if (config.unet.num_class_embeds) {
     const std::int64_t rows = data.train->classes() + (config.train.label_dropout > 0 ? 1 : 0);
     if (*config.unet.num_class_embeds != rows) {
-      throw Error(path + ": unet.num_class_embeds must be " + std::to_string(rows) + " (classes of the data" +
+      throw Error(source + ": unet.num_class_embeds must be " + std::to_string(rows) + " (classes of the data" +
                   (config.train.label_dropout > 0 ? ", and one row for no label" : "") + "), got " +
                   std::to_string(*config.unet.num_class_embeds));
     }
   } else if (config.train.label_dropout > 0) {
-    throw Error(path + ": train.label_dropout needs a model with classes");
+    throw Error(source + ": train.label_dropout needs a model with classes");
   }
   auto run = std::make_unique<Run>(o, config, split(data, config));
   if (o.minutes > 0) {

@@ -101,6 +101,19 @@ DataOptions data_options_of(const Json& config, const std::string& source) {
   return o;
 }
 
+void check_wishes(const Json& json, const std::string& source) {
+  if (!json.is_object()) throw Error(source + ": must be an object");
+  JsonFields top(json, source);
+  for (const char* key : {"data", "unet", "scheduler", "train"}) {
+    top.raw(key);
+    object_of(json, key, source);
+  }
+  top.finish();
+  data_options_of(json, source);
+  RunConfig unused;
+  read_train(object_of(json, "train", source), source + ": train", unused);
+}
+
 RunConfig run_config_from_json(const Json& json, const std::string& source) {
   if (!json.is_object()) throw Error(source + ": must be an object");
   RunConfig c;

@@ -34,6 +34,8 @@ struct RunConfig {
 // Strict: unknown keys are errors.
 RunConfig run_config_from_json(const Json& json, const std::string& source);
 Json run_config_to_json(const RunConfig& config);
+// What of a run's configuration can be looked at when only some of it is there; throws Error as reading all of it does.
+void check_wishes(const Json& json, const std::string& source);
 // What a run is without any wish: fills in everything that `wishes` leaves open, by the data's shape and classes.
 Json complete_run_config(const Json& wishes, const Shape& sample_shape, const std::vector<std::string>& class_names);
 

@@ -182,6 +182,31 @@ TEST_CASE("run: a refused value leaves no folder behind") {
   }
 }
 
+TEST_CASE("run: an error names the file or the flags at fault") {
+  const Temporary folder;
+  write_pictures(folder / "data");
+  RunOptions o = options(folder / "run", R"({"train":{"steps":0}})", 1);
+  o.config_file = folder / "c.json";
+  const auto message = [&](const std::string& file) {
+    write_file(o.config_file, file);
+    try {
+      train_run(o);
+    } catch (const Error& e) {
+      return std::string(e.what());
+    }
+    return std::string("no error");
+  };
+  const std::string good = config(folder / "data", R"("steps":1)");
+  CHECK_THAT(message(good), Catch::StartsWith("config: train: steps"));
+  o.config = "{}";
+  CHECK_THAT(message(config(folder / "data", R"("stepz":1)")), Catch::StartsWith(o.config_file + ": train: unknown key 'stepz'"));
+  CHECK_THAT(message(R"({"unet":{"layers_per_block":1000},"data":{"path":")" + (folder / "data") + "\"}}"),
+             Catch::StartsWith(o.config_file + ": unet: layers_per_block"));
+  CHECK(!exists(folder / "run"));
+  CHECK(message(good) == "no error");
+  CHECK_THAT(message(config(folder / "data", R"("stepz":1)")), Catch::StartsWith(o.config_file));  // going on as well
+}
+
 TEST_CASE("run: the checkpoint of another run is refused, and so is what is none") {
   const Temporary folder;
   write_pictures(folder / "data");
