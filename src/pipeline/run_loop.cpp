@@ -115,6 +115,8 @@ RunResult Run::go() {
   } catch (const Cancelled&) {
     metrics.flush();
     checkpoint();
+    note(o_, "stopped at step " + std::to_string(step()) + ", saved in " + checkpoint_folder(o_.out, step()) +
+                 "; the same command" + (o_.resume == Resume::automatic ? "" : " without --resume and --overwrite") + " goes on");
     throw;
   } catch (...) {
     try {

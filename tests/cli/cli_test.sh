@@ -101,6 +101,7 @@ sleep 3
 kill -TERM $pid
 wait $pid
 [ $? -eq 143 ] || fail "SIGTERM: another status than 143"
+has stderr 'saved in long/checkpoints/ckpt-.*the same command goes on'
 ls long/checkpoints | grep -q '^ckpt-[0-9]*$' || fail "SIGTERM left no checkpoint"
 
 [ $failures -eq 0 ] && echo "program: all is well"

@@ -207,6 +207,24 @@ TEST_CASE("run: an error names the file or the flags at fault") {
   CHECK_THAT(message(config(folder / "data", R"("stepz":1)")), Catch::StartsWith(o.config_file));  // going on as well
 }
 
+TEST_CASE("run: one that is stopped says where it was saved and how it goes on") {
+  const Temporary folder;
+  write_pictures(folder / "data");
+  std::string last;
+  for (const Resume resume : {Resume::automatic, Resume::no}) {
+    RunOptions o = options(folder / "run", config(folder / "data"), 2);
+    o.resume = resume;
+    o.overwrite = resume == Resume::no;
+    o.on_note = [&](const std::string& text) { last = text; };
+    o.on_step = [&](const TrainReport& r, std::int64_t, double) {
+      if (r.step == 2) o.cancel.cancel();
+    };
+    CHECK_THROWS_AS(train_run(o), Cancelled);
+    CHECK_THAT(last, Catch::Contains("step 2") && Catch::Contains("ckpt-00000002") && Catch::Contains("the same command"));
+    CHECK((last.find("without --resume") != std::string::npos) == (resume == Resume::no));
+  }
+}
+
 TEST_CASE("run: the checkpoint of another run is refused, and so is what is none") {
   const Temporary folder;
   write_pictures(folder / "data");
