@@ -116,6 +116,20 @@ RunOptions with_products(RunOptions o, Products products) {
   return o;
 }
 
+// A run of another length keeps what followed from the first one, unless it is given anew.
+void note_kept(const RunOptions& o, const Json& train, const Json& given, const std::string& source) {
+  std::string text;
+  for (const char* key : {"warmup", "ema_decay", "save_every", "sample_every", "held_out_every"}) {
+    if (!train.contains(key) || given.contains(key)) continue;
+    text += (text.empty() ? "" : ", ") + std::string(key) + " " + train[key].dump();
+  }
+  if (!text.empty()) note(o, text + " stay as they are in " + source + ", for " + train["steps"].dump() + " steps");
+}
+
+Json train_of(const std::string& config) {
+  return config.empty() ? Json::object() : parse_json(config, "config").value("train", Json::object());
+}
+
 RunResult begin(const RunOptions& asked, const std::string& path) {
   Json wishes = wishes_of(asked);
   if (asked.context.products() != Products::f32) wishes = merged({{"train", {{"products", "bf16"}}}}, wishes);
@@ -152,6 +166,10 @@ RunResult begin(const RunOptions& asked, const std::string& path) {
     run = std::make_unique<Run>(o, config, split(data, config));
   }
   if (!config.from.empty()) run->take_weights(config.from);
+  const Json reused = o.config_file.empty() ? Json::object() : read_json(o.config_file).value("train", Json::object());
+  if (reused.contains("steps") && reused["steps"] != config.train.steps) {
+    note_kept(o, reused, train_of(o.config), o.config_file);
+  }
   if (exists(path)) throw_away(o.out);  // not before all that was asked for has been looked at
   make_directories(o.out);
   write_json(path, run_config_to_json(config));
@@ -173,7 +191,8 @@ RunResult go_on(const RunOptions& asked, const std::string& path) {
   if (asked.minutes > 0) note(asked, "the run has its number of steps: --minutes counts where a run begins, --steps extends it");
   kept_beside_model(join(asked.out, "model"));  // an Error now, not after the training
   const Json before = run_config_to_json(run_config_from_json(read_json(path), path));
-  Json after = merged(before, wishes_of(asked));
+  const Json wishes = wishes_of(asked);
+  Json after = merged(before, wishes);
   const Data data = open(after, path);
   after["data"]["fingerprint"] = hex(data.train->fingerprint());
   check_same(before, run_config_to_json(run_config_from_json(after, path)), path);
@@ -186,7 +205,8 @@ RunResult go_on(const RunOptions& asked, const std::string& path) {
   if (!checkpoint.empty()) run.restore(checkpoint);
   if (checkpoint.empty() && !config.from.empty()) run.take_weights(config.from);
   if (steps < run.step()) {
-    throw Error(path + ": " + std::to_string(run.step()) + " steps are done, asked for are " + std::to_string(steps));
+    throw Error(path + ": " + std::to_string(run.step()) + " steps are done, asked for are " + std::to_string(steps) +
+                "; ask for more, go back to an older checkpoint (--resume FOLDER), or choose another folder");
   }
   if (run.step() == steps && steps == old_steps && model_steps(o.out) == steps) {
     const std::string picture = sample_file(o.out, steps);
@@ -200,6 +220,8 @@ RunResult go_on(const RunOptions& asked, const std::string& path) {
     note(o, "extended from " + std::to_string(old_steps) + " to " + std::to_string(steps) +
                 " steps; the rate is from here on that of a run of the new length");
   }
+  if (steps < old_steps) note(o, "shortened from " + std::to_string(old_steps) + " to " + std::to_string(steps) + " steps");
+  if (steps != old_steps) note_kept(o, before["train"], wishes.value("train", Json::object()), path);
   write_json(path, run_config_to_json(config));
   return run.go();
 }

@@ -191,7 +191,7 @@ Json complete_run_config(const Json& wishes, const Shape& shape, const std::vect
   if (t["steps"].is_number_integer()) {  // what follows from the length of the run
     const std::int64_t steps = std::max<std::int64_t>(1, t["steps"].get<std::int64_t>());
     if (!t.contains("warmup")) t["warmup"] = std::min<std::int64_t>(500, steps / 20);
-    // An average that remembers at most 15 % of the steps.
+    // An average that remembers a tenth of the steps.
     if (!t.contains("ema_decay")) t["ema_decay"] = std::clamp(1 - 1 / (0.1 * static_cast<double>(steps)), 0.0, 0.9999);
     const std::int64_t tenth = std::min<std::int64_t>((steps + 9) / 10, 1000);
     for (const char* key : {"save_every", "sample_every", "held_out_every"}) {

@@ -79,7 +79,8 @@ TEST_CASE("run: a finished one says so, more steps extend it, fewer are an error
   const std::string out = folder / "run";
   train_run(options(out, config(folder / "data"), 2));
   CHECK(train_run(options(out, config(folder / "data"), 2)).was_finished);
-  CHECK_THROWS_WITH(train_run(options(out, R"({"train":{"steps":7}})", 2)), Catch::Contains("12 steps are done"));
+  CHECK_THROWS_WITH(train_run(options(out, R"({"train":{"steps":7}})", 2)), 
+                    Catch::Contains("12 steps are done") && Catch::Contains("--resume"));
   std::vector<std::string> notes;
   RunOptions more = options(out, R"({"train":{"steps":14}})", 2);
   more.on_note = [&](const std::string& text) { notes.push_back(text); };
@@ -223,6 +224,31 @@ TEST_CASE("run: one that is stopped says where it was saved and how it goes on")
     CHECK_THAT(last, Catch::Contains("step 2") && Catch::Contains("ckpt-00000002") && Catch::Contains("the same command"));
     CHECK((last.find("without --resume") != std::string::npos) == (resume == Resume::no));
   }
+}
+
+TEST_CASE("run: another length is told, with what stays of the first one") {
+  const Temporary folder;
+  write_pictures(folder / "data");
+  std::string notes;
+  const auto noted = [&](RunOptions o, std::int64_t stop = 0) {
+    notes.clear();
+    o.on_note = [&](const std::string& text) { notes += text + "\n"; };
+    o.on_step = [&, cancel = o.cancel](const TrainReport& r, std::int64_t, double) {
+      if (r.step == stop) cancel.cancel();
+    };
+    if (stop > 0) CHECK_THROWS_AS(train_run(o), Cancelled);
+    if (stop == 0) train_run(o);
+    return notes;
+  };
+  const std::string out = folder / "run", text = config(folder / "data", R"("steps":20,"sample_every":0)");
+  CHECK_THAT(noted(options(out, text, 2), 2), !Catch::Contains("stay as"));
+  CHECK_THAT(noted(options(out, R"({"train":{"steps":4,"save_every":2}})", 2)),
+             Catch::Contains("shortened from 20 to 4") && Catch::Contains("warmup 1, ema_decay 0.5, sample_every 0") &&
+                 Catch::Contains("for 20 steps") && !Catch::Contains("save_every"));
+  RunOptions reused = options(folder / "other", R"({"train":{"steps":2,"warmup":0}})", 2);
+  reused.config_file = out + "/config.json";
+  CHECK_THAT(noted(reused), Catch::Contains("ema_decay 0.5") && Catch::Contains(out + "/config.json, for 4 steps") &&
+                                !Catch::Contains("warmup"));
 }
 
 TEST_CASE("run: the checkpoint of another run is refused, and so is what is none") {
