@@ -31,6 +31,7 @@ class EDDY_API Dataset {
 struct Data {
   std::shared_ptr<const Dataset> train;
   std::shared_ptr<const Dataset> test;  // may be null
+  std::int64_t skipped = 0;             // files of a folder of pictures that are none, or belong to no class; hidden ones aside
 };
 
 struct DataOptions {

@@ -80,6 +80,7 @@ Data open_cifar(const std::string& folder) {
 struct Found {
   std::vector<std::string> pictures;
   std::vector<std::int64_t> labels;
+  std::int64_t skipped = 0;
 };
 
 void collect(const std::string& folder, std::int64_t label, int depth, Found& found) {
@@ -92,21 +93,38 @@ void collect(const std::string& folder, std::int64_t label, int depth, Found& fo
     } else if (is_picture_name(name)) {
       found.pictures.push_back(path);
       found.labels.push_back(label);
+    } else {
+      ++found.skipped;
     }
   }
 }
 
-std::shared_ptr<const Dataset> open_pictures(const std::string& folder, const DataOptions& o) {
+// Sub-folders are classes, by name; what lies beside them belongs to none.
+std::vector<std::string> collect_classes(const std::string& folder, Found& found) {
+  std::vector<std::string> names;
+  for (const std::string& name : list_directory(folder)) {
+    const std::string path = join(folder, name);
+    if (name.starts_with('.')) continue;
+    if (path_kind(path) != PathKind::directory) {
+      ++found.skipped;
+      continue;
+    }
+    const std::size_t before = found.pictures.size();
+    collect(path, static_cast<std::int64_t>(names.size()), 0, found);
+    if (found.pictures.size() == before) {
+      throw Error("data " + path + ": a class without PNG, JPEG or BMP pictures; fill the folder, or take it away");
+    }
+    names.push_back(name);
+  }
+  if (names.empty()) throw Error("data " + folder + ": --class-folders needs sub-folders, one a class");
+  return names;
+}
+
+Data open_pictures(const std::string& folder, const DataOptions& o) {
   Found found;
   std::vector<std::string> names;
   if (o.class_folders) {
-    for (const std::string& name : list_directory(folder)) {
-      const std::string path = join(folder, name);
-      if (path_kind(path) != PathKind::directory || name.starts_with('.')) continue;
-      collect(path, static_cast<std::int64_t>(names.size()), 0, found);
-      names.push_back(name);
-    }
-    if (names.empty()) throw Error("data " + folder + ": --class-folders needs sub-folders, one a class");
+    names = collect_classes(folder, found);
   } else {
     collect(folder, 0, 0, found);
     found.labels.clear();
@@ -124,7 +142,8 @@ std::shared_ptr<const Dataset> open_pictures(const std::string& folder, const Da
     const Picture cut = resized_and_cropped(picture, static_cast<int>(size.width), static_cast<int>(size.height));
     bytes.insert(bytes.end(), cut.pixels.begin(), cut.pixels.end());
   }
-  return memory_pictures(std::move(bytes), {size.height, size.width, size.channels}, std::move(found.labels), std::move(names));
+  const Shape shape{size.height, size.width, size.channels};
+  return {memory_pictures(std::move(bytes), shape, std::move(found.labels), std::move(names)), nullptr, found.skipped};
 }
 
 // The options are for pictures that can be brought to a size; here the files have said it all.
@@ -175,7 +194,7 @@ Data open_data(const std::string& spec, const DataOptions& options) try {
     return as_it_is(open_idx(spec, spec.find("fashion") != std::string::npos), spec, options);
   }
   if (exists(join(spec, "data_batch_1.bin"))) return as_it_is(open_cifar(spec), spec, options);
-  return {open_pictures(spec, options), nullptr};
+  return open_pictures(spec, options);
 } catch (...) {
   throw_as_error("open_data");
 }

@@ -110,6 +110,16 @@ Data open(const Json& config, const std::string& source) {
   return data;
 }
 
+std::string summary(const Data& data) {
+  const Shape shape = data.train->sample_shape();
+  std::string text = "data: " + std::to_string(data.train->size()) + " pictures of " + std::to_string(shape[0]) + " x " +
+                     std::to_string(shape[1]) + (shape[2] == 1 ? ", gray" : ", colour");
+  if (data.train->classes() > 0) text += ", " + std::to_string(data.train->classes()) + " classes";
+  if (data.test) text += ", and " + std::to_string(data.test->size()) + " of a test part";
+  if (data.skipped > 0) text += "; files skipped: " + std::to_string(data.skipped);
+  return text;
+}
+
 // The configuration says what products are; the context's own are the wish of who says nothing.
 RunOptions with_products(RunOptions o, Products products) {
   if ((products == Products::f32) != (o.context.products() == Products::f32)) o.context = o.context.with(products);
@@ -135,6 +145,7 @@ RunResult begin(const RunOptions& asked, const std::string& path) {
   if (asked.context.products() != Products::f32) wishes = merged({{"train", {{"products", "bf16"}}}}, wishes);
   const std::string source = asked.config_file.empty() ? "config" : asked.config_file;
   const Data data = open(wishes, source);
+  note(asked, summary(data));
   if (asked.minutes > 0 && !(wishes.contains("train") && wishes["train"].contains("steps"))) wishes["train"]["steps"] = 100000;
   const auto completed = [&] {
     const Shape shape = data.train->sample_shape();

@@ -56,6 +56,7 @@ python_free_pictures
 expect 0 train "$eddy" train --config config.json --data data --out run --steps 6 --batch_size 16 --save_every 3
 has stdout 'run/model'
 has stderr 'warning: the data set has only'
+has stderr '^eddy: data: 64 pictures of 8 x 8, gray$'
 expect 0 "a finished run" "$eddy" train --config config.json --data data --out run --steps 6 --batch-size 16 --save-every 3
 has stderr 'finished'
 expect 1 "another rate" "$eddy" train --data data --out run --lr 0.5

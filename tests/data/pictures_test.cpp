@@ -57,7 +57,9 @@ TEST_CASE("picture folders: in the order of their paths, sub-folders too, other 
   write_file(folder / ".hidden.png", "no picture");
   make_directories(folder / ".cache");
   write_file(folder / ".cache/x.png", "no picture");
-  const auto data = open_data(folder / "", {.channels = 1}).train;
+  const Data all = open_data(folder / "", {.channels = 1});
+  CHECK(all.skipped == 1);
+  const auto data = all.train;
   REQUIRE(data->size() == 4);
   CHECK(data->sample_shape() == Shape{1, 1, 1});
   CHECK(data->classes() == 0);
@@ -66,18 +68,24 @@ TEST_CASE("picture folders: in the order of their paths, sub-folders too, other 
 
 TEST_CASE("picture folders: sub-folders are classes when asked") {
   const Temporary folder;
-  for (const char* name : {"dog", "cat/deep", "emu", ".git"}) make_directories(folder / name);
+  for (const char* name : {"dog", "cat/deep", ".git"}) make_directories(folder / name);
   png(folder / "dog/1.png", 1, 1, 1, {10});
   png(folder / "cat/deep/1.png", 1, 1, 1, {20});
   png(folder / "cat/2.png", 1, 1, 1, {30});
   png(folder / "loose.png", 1, 1, 1, {99});
-  const auto data = open_data(folder / "", {.channels = 1, .class_folders = true}).train;
-  CHECK(data->class_names() == std::vector<std::string>{"cat", "dog", "emu"});
+  write_file(folder / "cat/moving.gif", "no picture");
+  const Data all = open_data(folder / "", {.channels = 1, .class_folders = true});
+  CHECK(all.skipped == 2);
+  const auto data = all.train;
+  CHECK(data->class_names() == std::vector<std::string>{"cat", "dog"});
   REQUIRE(data->size() == 3);
   CHECK(bytes(*data, 0, 0) == std::vector<int>{30});
   CHECK(bytes(*data, 1, 0) == std::vector<int>{20});
   CHECK(bytes(*data, 2, 1) == std::vector<int>{10});
   CHECK_THROWS_WITH(open_data(folder / "dog", {.class_folders = true}), Catch::Contains("sub-folders"));
+  make_directories(folder / "emu");
+  CHECK_THROWS_WITH(open_data(folder / "", {.class_folders = true}),
+                    Catch::Contains(folder / "emu") && Catch::Contains("without"));
 }
 
 TEST_CASE("picture folders: gray and colour go into each other") {

@@ -251,6 +251,17 @@ TEST_CASE("run: another length is told, with what stays of the first one") {
                                 !Catch::Contains("warmup"));
 }
 
+TEST_CASE("run: it begins with what its data is") {
+  const Temporary folder;
+  write_pictures(folder / "data");
+  write_file(folder / "data/dark/more.webp", "x");
+  std::vector<std::string> notes;
+  RunOptions o = options(folder / "run", config(folder / "data", R"("steps":1,"sample_every":0)"), 2);
+  o.on_note = [&](const std::string& text) { notes.push_back(text); };
+  train_run(o);
+  CHECK(notes.at(0) == "data: 120 pictures of 8 x 8, gray, 2 classes; files skipped: 1");
+}
+
 TEST_CASE("run: the checkpoint of another run is refused, and so is what is none") {
   const Temporary folder;
   write_pictures(folder / "data");
