@@ -1,5 +1,6 @@
 // Data sets from files: what a name or path means is decided by what is there.
 #include <algorithm>
+#include <array>
 
 #include "base/boundary.hpp"
 #include "base/files.hpp"
@@ -18,6 +19,9 @@ const std::vector<std::string> kFashionNames{"T-shirt/top", "Trouser", "Pullover
 const std::vector<std::string> kDigitNames{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
 const std::vector<std::string> kCifarNames{"airplane", "automobile", "bird",  "cat",  "deer",
                                            "dog",      "frog",       "horse", "ship", "truck"};
+
+// The first labels of Fashion-MNIST's training part, by which its files are known wherever they lie.
+constexpr std::array<std::uint8_t, 20> kFashionStart{9, 0, 0, 3, 0, 2, 7, 2, 5, 5, 0, 9, 5, 5, 7, 9, 1, 0, 6, 4};
 
 // The first of the names, gzipped or not, that is in the folder; "" when none is.
 std::string find_idx(const std::string& folder, const std::string& stem) {
@@ -52,8 +56,16 @@ std::shared_ptr<const Dataset> idx_part(const std::string& folder, const std::st
                          labels.empty() ? std::vector<std::string>{} : names);
 }
 
-Data open_idx(const std::string& folder, bool fashion) {
-  const auto& names = fashion ? kFashionNames : kDigitNames;
+bool is_fashion(const std::string& folder) {
+  const std::string labels = find_idx(folder, "train-labels-idx1-ubyte");
+  if (labels.empty()) return false;
+  const ByteArray array = read_idx(labels);
+  return array.bytes.size() >= kFashionStart.size() &&
+         std::equal(kFashionStart.begin(), kFashionStart.end(), array.bytes.begin());
+}
+
+Data open_idx(const std::string& folder) {
+  const auto& names = is_fashion(folder) ? kFashionNames : kDigitNames;
   return {idx_part(folder, "train", names), idx_part(folder, "t10k", names)};
 }
 
@@ -177,7 +189,7 @@ Data open_data(const std::string& spec, const DataOptions& options) try {
       throw Error(std::string("data fashion-mnist: not found in ") + kFashionFolder +
                   "; Debian's package dataset-fashion-mnist brings it, or give a folder with its four IDX files");
     }
-    return as_it_is(open_idx(kFashionFolder, true), spec, options);
+    return as_it_is(open_idx(kFashionFolder), spec, options);
   }
   switch (path_kind(spec)) {
     case PathKind::missing:
@@ -190,9 +202,7 @@ Data open_data(const std::string& spec, const DataOptions& options) try {
     case PathKind::directory:
       break;
   }
-  if (!find_idx(spec, "train-images-idx3-ubyte").empty()) {
-    return as_it_is(open_idx(spec, spec.find("fashion") != std::string::npos), spec, options);
-  }
+  if (!find_idx(spec, "train-images-idx3-ubyte").empty()) return as_it_is(open_idx(spec), spec, options);
   if (exists(join(spec, "data_batch_1.bin"))) return as_it_is(open_cifar(spec), spec, options);
   return open_pictures(spec, options);
 } catch (...) {

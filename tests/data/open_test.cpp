@@ -71,12 +71,17 @@ TEST_CASE("idx folders: pictures and labels, plain or gzipped, both parts") {
   CHECK(open_data(folder / "").train->fingerprint() == data.train->fingerprint());
 }
 
-TEST_CASE("idx folders: names of Fashion-MNIST where the path says so") {
+TEST_CASE("idx folders: names of Fashion-MNIST where its labels say so, whatever the path") {
   const Temporary folder;
-  make_directories(folder / "my-fashion");
-  write_file(folder / "my-fashion/train-images-idx3-ubyte", idx({1, 1, 1}, "x"));
-  write_file(folder / "my-fashion/train-labels-idx1-ubyte", idx({1}, std::string(1, '\x09')));
-  CHECK(open_data(folder / "my-fashion").train->class_names()[9] == "Ankle boot");
+  const std::string start("\x09\0\0\x03\0\x02\x07\x02\x05\x05\0\x09\x05\x05\x07\x09\x01\0\x06\x04", 20);
+  for (const char* name : {"fashion-digits", "clothes"}) {
+    const std::string path = folder / name;
+    const bool clothes = path.ends_with("clothes");
+    make_directories(path);
+    write_file(path + "/train-images-idx3-ubyte", idx({20, 1, 1}, std::string(20, 'x')));
+    write_file(path + "/train-labels-idx1-ubyte", idx({20}, clothes ? start : std::string(20, '\x09')));
+    CHECK(open_data(path).train->class_names()[9] == (clothes ? "Ankle boot" : "9"));
+  }
 }
 
 TEST_CASE("idx folders and tables: a size that is not theirs and folders of classes are refused") {
