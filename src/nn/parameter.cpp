@@ -122,8 +122,14 @@ void ParameterTree::initialise(std::uint64_t seed) const {
 void ParameterTree::copy_from(const ParameterTree& other) const {
   const auto& source = other.parameters();
   const auto& target = parameters();
-  const auto same = [](const Parameter& a, const Parameter& b) { return a.name() == b.name() && a.shape() == b.shape(); };
-  if (!std::ranges::equal(source, target, same)) throw Error("ParameterTree::copy_from: the trees differ");
+  const auto shown = [](const auto& tree, std::size_t i) {
+    return i < tree.size() ? tree[i].name() + " " + to_string(tree[i].shape()) : std::string("nothing more");
+  };
+  for (std::size_t i = 0; i < std::max(source.size(), target.size()); ++i) {
+    const bool same = i < source.size() && i < target.size() && source[i].name() == target[i].name() &&
+                      source[i].shape() == target[i].shape();
+    if (!same) throw Error("ParameterTree::copy_from: needs " + shown(target, i) + ", got " + shown(source, i));
+  }
   for (std::size_t i = 0; i < target.size(); ++i) std::ranges::copy(source[i].value().values(), target[i].write().begin());
 }
 

@@ -47,7 +47,11 @@ Run::Run(const RunOptions& options, RunConfig config, Parts parts)
 
 void Run::take_weights(const std::string& model) {
   const UNet other = load_unet(model, o_.context);
-  unet_.tree().copy_from(other.tree());
+  try {
+    unet_.tree().copy_from(other.tree());
+  } catch (const Error& e) {
+    throw Error("train.from (--from) " + model + ": the model does not fit the run's, which unet and the data make: " + e.what());
+  }
   optimizer_ = Optimizer(unet_.parameters(), {.weight_decay = c_.weight_decay});
 }
 

@@ -262,6 +262,18 @@ TEST_CASE("run: it begins with what its data is") {
   CHECK(notes.at(0) == "data: 120 pictures of 8 x 8, gray, 2 classes; files skipped: 1");
 }
 
+TEST_CASE("run: a model that does not fit is refused with the parameter and both shapes") {
+  const Temporary folder;
+  write_pictures(folder / "data");
+  train_run(options(folder / "a", config(folder / "data", R"("steps":1,"sample_every":0)"), 2));
+  const std::string from = R"({"unet":{"block_out_channels":[16,16]},"train":{"from":")" + (folder / "a") + "\"}}";
+  RunOptions o = options(folder / "b", from, 2);
+  o.config_file = folder / "a/config.json";
+  CHECK_THROWS_WITH(train_run(o), Catch::Contains(folder / "a") && Catch::Contains("conv_in.weight (16, 1, 3, 3)") &&
+                                      Catch::Contains("conv_in.weight (8, 1, 3, 3)"));
+  CHECK(!exists(folder / "b"));
+}
+
 TEST_CASE("run: the checkpoint of another run is refused, and so is what is none") {
   const Temporary folder;
   write_pictures(folder / "data");
