@@ -106,7 +106,12 @@ void JsonFields::refuse(const std::string& key, const std::string& expected) con
 
 namespace {
 
-std::string between(std::int64_t low, std::int64_t high) { return "from " + std::to_string(low) + " to " + std::to_string(high); }
+constexpr std::int64_t kFar = std::int64_t{1} << 40;  // said only to who is beyond it
+
+std::string between(std::int64_t low, std::int64_t high, const Json& given) {
+  if (high >= kFar && !(given.is_number() && given > low)) return "of at least " + std::to_string(low);
+  return "from " + std::to_string(low) + " to " + std::to_string(high);
+}
 
 bool is_between(const Json& value, std::int64_t low, std::int64_t high) {
   if (!value.is_number_integer()) return false;
@@ -119,7 +124,7 @@ bool is_between(const Json& value, std::int64_t low, std::int64_t high) {
 std::int64_t JsonFields::integer(const std::string& key, std::int64_t otherwise, std::int64_t low, std::int64_t high) {
   const Json* value = find(key);
   if (value == nullptr) return otherwise;
-  if (!is_between(*value, low, high)) refuse(key, "an integer " + between(low, high));
+  if (!is_between(*value, low, high)) refuse(key, "an integer " + between(low, high, *value));
   return value->get<std::int64_t>();
 }
 
@@ -149,7 +154,7 @@ std::vector<std::int64_t> JsonFields::integers(const std::string& key, const std
   const Json* value = find(key);
   if (value == nullptr) return otherwise;
   const auto good = [&](const Json& entry) { return is_between(entry, low, high); };
-  if (!value->is_array() || !std::ranges::all_of(*value, good)) refuse(key, "a list of integers " + between(low, high));
+  if (!value->is_array() || !std::ranges::all_of(*value, good)) refuse(key, "a list of integers " + between(low, high, *value));
   return value->get<std::vector<std::int64_t>>();
 }
 

@@ -61,6 +61,13 @@ expect 0 "a finished run" "$eddy" train --config config.json --data data --out r
 has stderr 'finished'
 expect 1 "another rate" "$eddy" train --data data --out run --lr 0.5
 has stderr 'train.learning_rate was 0.002, asked for is 0.5'
+expect 1 "no steps" "$eddy" train --data data --out none --steps 0
+has stderr 'config: train: steps: must be an integer of at least 1, got 0$'
+[ -e none ] && fail "a refused run left a folder"
+expect 1 "no such resume" "$eddy" train --data data --out run --resume sometimes
+has stderr 'auto, no, or'
+expect 1 "a size of IDX files" "$eddy" train --data data --out none --size 64
+has stderr '(8, 8, 1)'
 expect 1 "no overwriting" "$eddy" train --data data --out run --resume no
 
 expect 2 "unknown products" "$eddy" sample run --out a.png --products fp8
