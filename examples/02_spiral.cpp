@@ -1,6 +1,8 @@
 // A 2-D spiral, learnt and sampled: the smallest diffusion model. Writes spiral.png: data left, samples right.
 //
-// The network is one of our own, a small perceptron of (x, timestep embedding); any function of (x, t, condition) will do.
+// The network is one of our own, a small perceptron; any function of (x, t, condition) will do. It sees sinusoids of x's
+// coordinates, as of t: from the coordinates alone it learns the outer turn and fills the inside with dots. A few seconds give
+// samples that trace the whole spiral, with some strays between its arms.
 #include <cmath>
 #include <cstdio>
 #include <eddy/eddy.hpp>
@@ -9,17 +11,21 @@ using namespace eddy;
 
 namespace {
 
+constexpr int kWaves = 16;  // sines and cosines of a coordinate, of frequencies 0.18 to 10
+
 struct Perceptron {
   ParameterTree tree;
   Linear time, in, middle, out;
   Perceptron()
-      : time(tree.in("time"), 64, 128), in(tree.in("in"), 2, 128), middle(tree.in("middle"), 128, 128),
+      : time(tree.in("time"), 64, 128), in(tree.in("in"), 2 * kWaves, 128), middle(tree.in("middle"), 128, 128),
         out(tree.in("out"), 128, 2, {.zero = true}) {
     tree.allocate();
     tree.initialise(0);
   }
   Tensor operator()(const Tensor& x, const Tensor& t, const Condition&) const {
-    Tensor h = silu(in(x) + time(timestep_embedding(t, {.channels = 64})));
+    const Tensor coordinates = reshape(x, {2 * x.extent(0)});
+    const Tensor waves = timestep_embedding(10.f * coordinates, {.channels = kWaves, .max_period = 100});
+    Tensor h = silu(in(reshape(waves, {x.extent(0), 2 * kWaves})) + time(timestep_embedding(t, {.channels = 64})));
     h = silu(middle(h, h));  // with its own input added
     return out(h);
   }
