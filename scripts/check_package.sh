@@ -15,6 +15,9 @@ export LD_LIBRARY_PATH
 cmake -S "$root/examples/embed" -B "$work/embed" -DCMAKE_PREFIX_PATH="$work/prefix" >/dev/null
 cmake --build "$work/embed" >/dev/null
 "$work/embed/embed" | grep -q '^eddy ' && say "find_package works"
+status=0
+"$work/embed/embed" /nowhere "$work/a.png" 2>"$work/message" || status=$?
+{ [ $status -eq 1 ] && grep -q nowhere "$work/message"; } || { echo "package: a missing model ends with $status"; exit 1; }
 
 PKG_CONFIG_PATH=$(dirname "$(find "$work/prefix" -name eddy.pc)")
 export PKG_CONFIG_PATH
