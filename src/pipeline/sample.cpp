@@ -1,5 +1,6 @@
 // Sampling from a model folder: batches, labels, guidance, the folder's scheduler.
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "eddy/error.hpp"
@@ -15,38 +16,53 @@ struct Conditions {
   Condition labelled, unlabelled;
 };
 
-Conditions conditions_of(const Model& model, const SampleOptions& o, std::int64_t first, std::int64_t n, const Context& context) {
+// "there is no class 4; the model has 3, from 0 to 2: 0 cat, 1 dog, 2 hen"
+std::string no_such_class(const Model& model, std::int64_t label, const std::vector<std::int64_t>& classes) {
+  std::string text = "sample: there is no class " + std::to_string(label) + "; the model has " + std::to_string(classes.size()) +
+                     ", from " + std::to_string(classes.front()) + " to " + std::to_string(classes.back());
+  constexpr std::size_t kMost = 20;
+  for (std::size_t i = 0; i < std::min(kMost, model.class_names.size()); ++i) {
+    text += (i == 0 ? ": " : ", ") + std::to_string(i) + " " + model.class_names[i];
+  }
+  return text + (model.class_names.size() > kMost ? ", ..." : "");
+}
+
+// The labels that samples take in turn, none for a model without classes. What cannot be had is refused before the first batch.
+std::vector<std::int64_t> labels_of(const Model& model, const SampleOptions& o) {
   const std::int64_t rows = model.unet.config().num_class_embeds.value_or(0);
   if (rows == 0) {
-    if (!o.classes.empty() || o.no_class || o.guidance != 1) throw Error("sample: the model has no classes");
+    if (!o.classes.empty() || o.no_class || o.guidance != 1) {
+      throw Error("sample: the model has no classes, which class and guidance need; data with classes makes a model with them "
+                  "(pictures: sub-folders, with --class-folders), and --label-dropout above 0 makes guidance possible");
+    }
     return {};
   }
+  if (o.no_class && o.guidance != 1) {
+    throw Error("sample: guidance leads from \"no label\" towards a class; without a label there is none, so it must be 1");
+  }
   if ((o.no_class || o.guidance != 1) && model.no_label < 0) {
-    throw Error("sample: the model has no row that means \"no label\"; train with label drop-out");
+    throw Error("sample: the model has no row that means \"no label\"; train with --label-dropout above 0");
   }
   std::vector<std::int64_t> classes(static_cast<std::size_t>(rows));  // every row but the one for no label
   std::iota(classes.begin(), classes.end(), 0);
   std::erase(classes, model.no_label);
-  if (classes.empty() && !o.no_class) throw Error("sample: the only row of the model means \"no label\"");
-  const std::vector<std::int64_t>& wanted = o.classes.empty() ? classes : o.classes;
-  std::vector<std::int64_t> labels;
-  for (std::int64_t i = first; i < first + n; ++i) {
-    if (o.no_class) {
-      labels.push_back(model.no_label);
-      continue;
-    }
-    labels.push_back(wanted[static_cast<std::size_t>(i) % wanted.size()]);
-    if (!std::ranges::binary_search(classes, labels.back())) {
-      throw Error("sample: there is no class " + std::to_string(labels.back()) + "; the model has " +
-                  std::to_string(classes.size()) + ", from " + std::to_string(classes.front()) + " to " +
-                  std::to_string(classes.back()));
-    }
+  if (o.no_class) return {model.no_label};
+  if (classes.empty()) throw Error("sample: the only row of the model means \"no label\"");
+  for (const std::int64_t label : o.classes) {
+    if (!std::ranges::binary_search(classes, label)) throw Error(no_such_class(model, label, classes));
   }
-  const std::vector<std::int64_t> none(labels.size(), model.no_label);
+  return o.classes.empty() ? classes : o.classes;
+}
+
+Conditions conditions_of(const std::vector<std::int64_t>& in_turn, std::int64_t no_label, std::int64_t first, std::int64_t n,
+                         const Context& context) {
+  if (in_turn.empty()) return {};
+  std::vector<std::int64_t> labels;
+  for (std::int64_t i = first; i < first + n; ++i) labels.push_back(in_turn[static_cast<std::size_t>(i) % in_turn.size()]);
   const auto condition = [&](const std::vector<std::int64_t>& values) {
     return Condition{{"class_labels", Tensor::from(std::span<const std::int64_t>(values), {n}, context)}};
   };
-  return {condition(labels), o.guidance != 1 ? condition(none) : Condition{}};
+  return {condition(labels), condition(std::vector<std::int64_t>(labels.size(), no_label))};
 }
 
 Denoiser denoiser_for(const Model& model, const SampleOptions& o, const Conditions& c) {
@@ -86,6 +102,8 @@ struct Strip {
 
 Samples sample(const Model& model, const SampleOptions& o) {
   if (o.num < 1 || o.batch_size < 1) throw Error("sample: num and batch_size must be positive");
+  if (!std::isfinite(o.guidance)) throw Error("sample: guidance must be a finite number, got " + std::to_string(o.guidance));
+  const std::vector<std::int64_t> labels = labels_of(model, o);
   const SchedulerConfig& config = model.scheduler;
   const SamplerKind kind = o.sampler.value_or(config.kind);
   const int all = config.num_train_timesteps;
@@ -109,7 +127,7 @@ Samples sample(const Model& model, const SampleOptions& o) {
   const std::int64_t batches = (o.num + o.batch_size - 1) / o.batch_size;
   for (std::int64_t b = 0; b < batches; ++b) {
     const std::int64_t first = b * o.batch_size, n = std::min(o.batch_size, o.num - first);
-    const Denoiser denoise = denoiser_for(model, o, conditions_of(model, o, first, n, context));
+    const Denoiser denoise = denoiser_for(model, o, conditions_of(labels, model.no_label, first, n, context));
     const NoiseSource noise = source.from_sample(first);
     const auto on_step = [&](const StepReport& r) {
       const bool shown = (r.step + 1) % strip.every == 0 || r.step + 1 == r.steps;

@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "eddy/eddy.hpp"
 #include "support/catch.hpp"
 
@@ -62,6 +64,28 @@ TEST_CASE("sample: classes in turn, none, and what is refused") {
   Model unaware = model;
   unaware.no_label = -1;
   CHECK_THROWS_WITH(sample(unaware, options), Catch::Contains("no label"));
+}
+
+TEST_CASE("sample: what cannot be had of classes and guidance is refused before the first batch") {
+  const Model model = small_model(1);
+  int steps = 0;
+  SampleOptions options{.num = 4, .batch_size = 1, .steps = 2, .classes = {0, 1, 2, 7}};
+  options.on_progress = [&](std::int64_t, std::int64_t) { ++steps; };
+  CHECK_THROWS_WITH(sample(model, options), Catch::Contains("no class 7") && Catch::Contains(": 0 a, 1 b, 2 c"));
+  CHECK(steps == 0);
+  options.classes = {};
+  options.guidance = std::nan("");
+  CHECK_THROWS_WITH(sample(model, options), Catch::Contains("guidance must be a finite number"));
+  options.guidance = 3;
+  options.no_class = true;
+  CHECK_THROWS_WITH(sample(model, options), Catch::Contains("without a label"));
+  options.no_class = false;
+  Model unlabelled = model;
+  UNetConfig config = model.unet.config();
+  config.num_class_embeds = std::nullopt;
+  unlabelled.unet = UNet(config);
+  unlabelled.no_label = -1;
+  CHECK_THROWS_WITH(sample(unlabelled, options), Catch::Contains("--class-folders") && Catch::Contains("--label-dropout"));
 }
 
 TEST_CASE("sample: the row for no label may be any, and is never drawn unasked") {
