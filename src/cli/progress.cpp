@@ -47,10 +47,11 @@ void Progress::show(std::int64_t done, std::int64_t of, const std::string& more)
   if (done != of && t - last_ < (terminal_ ? 0.1 : 10.0)) return;
   last_ = t;
   const double speed = t > start_ ? static_cast<double>(done - first_) / (t - start_) : 0;
-  const std::string left = speed > 0 ? clock_text(static_cast<double>(of - done) / speed) : "?";
-  char text[200];
-  std::snprintf(text, sizeof text, "%lld/%lld  %.2f %s/s%s  %s left", static_cast<long long>(done), static_cast<long long>(of),
-                speed, unit_.c_str(), more.c_str(), left.c_str());
+  char pace[60] = "", text[200];  // a single step has none
+  if (speed > 0) std::snprintf(pace, sizeof pace, "  %.2f %s/s", speed, unit_.c_str());
+  const std::string left = speed > 0 ? "  " + clock_text(static_cast<double>(of - done) / speed) + " left" : "";
+  std::snprintf(text, sizeof text, "%lld/%lld%s%s%s", static_cast<long long>(done), static_cast<long long>(of), pace,
+                more.c_str(), left.c_str());
   if (!terminal_) {
     std::fprintf(stderr, "%s\n", text);
     return;
