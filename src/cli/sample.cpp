@@ -1,7 +1,9 @@
 // eddy sample.
+#include <charconv>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "cli/command.hpp"
 #include "cli/progress.hpp"
@@ -14,27 +16,79 @@ namespace eddy::cli {
 namespace {
 
 struct SampleFlags {
-  std::string model, out, trajectory, sampler, noise = "eddy", classes, products = "f32";
+  std::string model, out, trajectory, sampler, noise = "eddy", classes, products = "f32", seed = "0";
   int threads = 0;
   SampleOptions options;
 };
 
-std::vector<std::int64_t> class_list(const std::string& text) {
+namespace fs = std::filesystem;
+
+std::string lower(std::string text) {
+  for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return text;
+}
+
+bool ends_with(const std::string& text, const char* ending) { return lower(text).ends_with(ending); }
+
+// The row of a class: by its number, else by its name.
+std::int64_t class_of(const std::string& item, const Model& model) {
+  const bool digits = !item.empty() && item.find_first_not_of("0123456789") == std::string::npos;
+  if (digits && item.size() <= 9) return std::stoll(item);
+  std::string known;
+  for (std::size_t i = 0; i < model.class_names.size(); ++i) {
+    if (lower(model.class_names[i]) == lower(item)) return static_cast<std::int64_t>(i);
+    known += (i == 0 ? "" : ", ") + std::to_string(i) + " " + model.class_names[i];
+  }
+  throw Error("--class: there is no class '" + item + "'; the model " + (known.empty() ? "names none" : "has " + known));
+}
+
+std::vector<std::int64_t> class_list(const std::string& text, const Model& model) {
   std::vector<std::int64_t> result;
-  std::size_t begin = 0;
-  while (begin <= text.size()) {
+  for (std::size_t begin = 0; begin <= text.size();) {
     const std::size_t end = std::min(text.find(',', begin), text.size());
-    const std::string item = text.substr(begin, end - begin);
-    if (item.empty() || item.find_first_not_of("0123456789") != std::string::npos || item.size() > 9) {
-      throw Error("--class must be numbers with commas between, or none; got " + text);
-    }
-    result.push_back(std::stoll(item));
+    result.push_back(class_of(text.substr(begin, end - begin), model));
     begin = end + 1;
   }
   return result;
 }
 
-bool ends_with(const std::string& text, const char* ending) { return text.ends_with(ending); }
+std::uint64_t seed_of(const std::string& text) {
+  std::uint64_t seed = 0;
+  const char* const end = text.data() + text.size();
+  const auto [rest, code] = std::from_chars(text.data(), end, seed);
+  if (code != std::errc() || rest != end) throw Error("--seed must be a whole number from 0 to 2^64 - 1, got " + text);
+  return seed;
+}
+
+// Whether a file, or with / at its end a folder, can be made there: known before the work is done.
+void check_place(const std::string& flag, const std::string& path) {
+  std::error_code ignored;
+  if (!path.ends_with('/')) {
+    if (fs::is_directory(path, ignored)) throw Error(flag + " " + path + ": is a folder; give a file in it");
+    const fs::path folder = fs::path(path).parent_path();
+    if (!folder.empty() && !fs::is_directory(folder, ignored)) {
+      throw Error(flag + " " + path + ": there is no folder " + folder.string());
+    }
+    return;
+  }
+  for (fs::path folder = fs::path(path).parent_path(); !folder.empty(); folder = folder.parent_path()) {
+    if (fs::is_directory(folder, ignored)) return;
+    if (fs::exists(folder, ignored)) throw Error(flag + " " + path + ": " + folder.string() + " is a file, not a folder");
+  }
+}
+
+void check_places(const SampleFlags& f) {
+  if (!ends_with(f.out, "/") && !ends_with(f.out, ".png") && !ends_with(f.out, ".npy")) {
+    throw Error("--out must end in .png, .npy or / (a folder), got " + f.out);
+  }
+  check_place("--out", f.out);
+  if (f.trajectory.empty()) return;
+  if (!ends_with(f.trajectory, ".png")) throw Error("--trajectory must end in .png, got " + f.trajectory);
+  if (f.trajectory == f.out) throw Error("--trajectory and --out are the same file, " + f.out);
+  check_place("--trajectory", f.trajectory);
+}
+
+std::string counted(std::int64_t n, const std::string& what) { return std::to_string(n) + " " + what + (n == 1 ? "" : "s"); }
 
 // A grid has a column for each class while all come in turn, and few enough.
 int columns_of(const SampleFlags& f, const Model& model) {
@@ -47,7 +101,7 @@ void write(const SampleFlags& f, const Samples& samples, int columns,
            const std::vector<std::pair<std::string, std::string>>& text) {
   const auto named = [](const std::string& path) { std::printf("%s\n", path.c_str()); };
   if (ends_with(f.out, "/")) {
-    std::filesystem::create_directories(f.out);
+    fs::create_directories(f.out);
     for (std::int64_t i = 0; i < f.options.num; ++i) {
       char name[32];
       std::snprintf(name, sizeof name, "%05lld.png", static_cast<long long>(i));
@@ -66,29 +120,42 @@ void write(const SampleFlags& f, const Samples& samples, int columns,
   named(f.trajectory);
 }
 
+// All that draws a picture again, beside the model itself.
+std::vector<std::pair<std::string, std::string>> metadata(const SampleFlags& f, const Model& model, const Samples& samples) {
+  const auto number = [](double value) { return nlohmann::json(value).dump(); };  // the shortest that reads back as the same
+  const bool with_classes = model.unet.config().num_class_embeds.has_value();
+  const SampleOptions& o = f.options;
+  return {{"model", f.model},
+          {"num", std::to_string(o.num)},
+          {"class", !f.classes.empty() ? f.classes : with_classes ? "every class in turn" : "none"},
+          {"guidance", number(o.guidance)},
+          {"sampler", samples.sampler == SamplerKind::ddim ? "ddim" : "ddpm"},
+          {"steps", std::to_string(samples.steps)},
+          {"eta", number(o.eta)},
+          {"seed", std::to_string(o.seed)},
+          {"noise", f.noise},
+          {"products", f.products}};
+}
+
 void run(SampleFlags& f, const CancelToken& cancel) {
-  if (!ends_with(f.out, "/") && !ends_with(f.out, ".png") && !ends_with(f.out, ".npy")) {
-    throw Error("--out must end in .png, .npy or / (a folder), got " + f.out);
-  }
-  const Context context = use_context(f.threads, f.products == "bf16" ? Products::bf16 : Products::f32);
+  check_places(f);
   SampleOptions& o = f.options;
+  o.seed = seed_of(f.seed);
+  const Context context = use_context(f.threads, f.products == "bf16" ? Products::bf16 : Products::f32);
   if (f.sampler == "ddpm") o.sampler = SamplerKind::ddpm;
   if (f.sampler == "ddim") o.sampler = SamplerKind::ddim;
   o.torch_noise = f.noise == "torch";
   o.no_class = f.classes == "none";
-  if (!f.classes.empty() && !o.no_class) o.classes = class_list(f.classes);
   o.trajectory = !f.trajectory.empty();
   o.cancel = cancel;
   Progress progress("it");
   o.on_progress = [&](std::int64_t done, std::int64_t of) { progress.show(done, of); };
   const Model model = load_model(f.model, context);
+  if (!f.classes.empty() && !o.no_class) o.classes = class_list(f.classes, model);
   const Samples samples = sample(model, o);
-  const std::string sampler = samples.sampler == SamplerKind::ddim ? "ddim" : "ddpm";
-  progress.line("eddy: " + std::to_string(o.num) + " samples, " + sampler + ", " + std::to_string(samples.steps) + " steps, seed " +
-                std::to_string(o.seed));
-  write(f, samples, columns_of(f, model),
-        {{"seed", std::to_string(o.seed)}, {"sampler", sampler}, {"steps", std::to_string(samples.steps)},
-         {"model", f.model}, {"noise", f.noise}});
+  progress.line("eddy: " + counted(o.num, "sample") + (samples.sampler == SamplerKind::ddim ? ", ddim, " : ", ddpm, ") +
+                counted(samples.steps, "step") + ", seed " + std::to_string(o.seed));
+  write(f, samples, columns_of(f, model), metadata(f, model, samples));
 }
 
 }  // namespace
@@ -110,9 +177,9 @@ void add_sample(CLI::App& app, Action& action) {
   command->add_option("--steps", o.steps, "steps of the sampler [50 for ddim, all for ddpm]")->check(CLI::PositiveNumber);
   command->add_option("--sampler", f->sampler, "ddpm or ddim [the model's]")->check(CLI::IsMember({"ddpm", "ddim"}));
   command->add_option("--eta", o.eta, "ddim: 0 adds no noise, 1 as much as ddpm")->capture_default_str()->check(CLI::Range(0.0, 1.0));
-  command->add_option("--class", f->classes, "classes in turn, as 9 or 0,1,2; none: without a label [every class in turn]");
+  command->add_option("--class", f->classes, "classes in turn, by number or name: 9 or 7,bag; none: no label [every class in turn]");
   command->add_option("--guidance", o.guidance, "u + X (c - u); 1 is off")->capture_default_str();
-  command->add_option("--seed", o.seed, "seed")->capture_default_str();
+  command->add_option("--seed", f->seed, "seed")->capture_default_str();
   command->add_option("--noise", f->noise, "eddy, or torch: that of torch.randn")->capture_default_str()->check(CLI::IsMember({"eddy", "torch"}));
   command->add_option("--products", f->products, "f32, or bf16: factors of products rounded to bfloat16")
       ->capture_default_str()

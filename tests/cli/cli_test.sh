@@ -1,6 +1,7 @@
 #!/bin/sh
 # The program from outside: exit statuses, what goes to stdout, messages. usage: cli_test.sh [EMULATOR] EDDY
 set -u
+garments=$(cd "$(dirname "$0")/../../models/fashion-mnist" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 eddy=$1
@@ -91,6 +92,38 @@ expect 0 "an array" "$eddy" sample run --out a.npy --num 5 --steps 3 --batch-siz
 expect 0 pictures "$eddy" sample run --out many/ --num 3 --steps 2
 [ "$(ls many | wc -l)" -eq 3 ] || fail "many/ should hold three pictures"
 expect 1 "a class of a model without" "$eddy" sample run --out a.png --class 1
+
+# What an output or a flag lacks is said before anything is drawn.
+for place in nodir/x.png many a.png/ a.png/deep/; do
+  expect 1 "no place for $place" "$eddy" sample run --out "$place" --num 1 --steps 2
+  has stderr "^eddy: error: --out"
+done
+expect 1 "a folder of that name" "$eddy" sample run --out . --num 1 --steps 2
+mkdir folder.png
+expect 1 "a folder of that name" "$eddy" sample run --out folder.png --num 1 --steps 2
+has stderr 'is a folder'
+expect 1 "no place for the trajectory" "$eddy" sample run --out early.png --num 1 --steps 2 --trajectory nodir/t.png
+[ -e early.png ] && fail "early.png was written before the trajectory was looked at"
+expect 1 "a trajectory of another kind" "$eddy" sample run --out a.png --num 1 --steps 2 --trajectory t.jpg
+has stderr 'must end in .png'
+expect 0 "capitals" "$eddy" sample run --out x.PNG --num 1 --steps 1
+has stderr '1 sample, ddim, 1 step,'
+grep -q '?' stderr && fail "a pace of nothing is shown"
+expect 1 "a negative seed" "$eddy" sample run --out a.png --seed -1
+has stderr 'seed must be'
+for key in num class guidance eta seed products; do
+  grep -qa "tEXt$key" x.PNG || fail "x.PNG does not tell its $key"
+done
+
+# Classes by number or by name.
+expect 0 "classes by name" "$eddy" sample "$garments" --out named.npy --num 2 --steps 1 --class 'bag,ankle Boot'
+expect 0 "classes by number" "$eddy" sample "$garments" --out numbered.npy --num 2 --steps 1 --class 8,9
+cmp named.npy numbered.npy || fail "bag and ankle boot are not 8 and 9"
+expect 1 "a class of no model" "$eddy" sample "$garments" --out a.npy --class 9,boot
+has stderr "no class 'boot'.*8 Bag, 9 Ankle boot"
+expect 1 "a number too high" "$eddy" sample "$garments" --out a.npy --num 2 --steps 1 --class 9,10
+has stderr '9 Ankle boot'
+
 expect 0 export "$eddy" export run --out half --dtype f16
 has stdout half
 expect 0 "the exported model" "$eddy" sample half --out b.npy --num 2 --steps 2
