@@ -21,4 +21,9 @@ void add_sample(CLI::App& app, Action& action);
 void add_export(CLI::App& app, Action& action);
 void add_info(CLI::App& app, Action& action);
 
+// Says on stderr what is wrong with the flags, or prints what was asked for (--help); returns the exit status.
+int wrong_usage(const CLI::App& app, const CLI::ParseError& error);
+// Throws Error when what was printed did not all reach stdout.
+void flush_output();
+
 }  // namespace eddy::cli

@@ -75,10 +75,11 @@ int run(int argc, char** argv, const eddy::CancelToken& token) {
   try {
     app.parse(with_hyphens(argc, argv));
   } catch (const CLI::ParseError& e) {
-    return app.exit(e) == 0 ? 0 : 2;
+    return eddy::cli::wrong_usage(app, e);
   }
   watch_signals(token);
   action(token);
+  eddy::cli::flush_output();
   return 0;
 }
 

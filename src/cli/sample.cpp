@@ -60,6 +60,11 @@ std::uint64_t seed_of(const std::string& text) {
   return seed;
 }
 
+std::string above_zero(const std::string& given) {  // CLI11's own names a number of 309 digits as the limit
+  const bool whole = !given.empty() && given.find_first_not_of("0123456789") == std::string::npos;
+  return whole && given.find_first_not_of('0') != std::string::npos ? "" : "must be a whole number above 0, got " + given;
+}
+
 // Whether a file, or with / at its end a folder, can be made there: known before the work is done.
 void check_place(const std::string& flag, const std::string& path) {
   std::error_code ignored;
@@ -172,9 +177,9 @@ void add_sample(CLI::App& app, Action& action) {
   SampleOptions& o = f->options;
   command->add_option("model", f->model, "a model folder, or a run")->required();
   command->add_option("--out", f->out, "FILE.png: one grid; FOLDER/: single pictures; FILE.npy: float32 (N,H,W,C), -1 to 1")->required();
-  command->add_option("--num", o.num, "samples")->capture_default_str()->check(CLI::PositiveNumber);
-  command->add_option("--batch-size", o.batch_size, "samples at a time; changes no byte")->capture_default_str()->check(CLI::PositiveNumber);
-  command->add_option("--steps", o.steps, "steps of the sampler [50 for ddim, all for ddpm]")->check(CLI::PositiveNumber);
+  command->add_option("--num", o.num, "samples")->capture_default_str()->check(above_zero);
+  command->add_option("--batch-size", o.batch_size, "samples at a time; changes no byte")->capture_default_str()->check(above_zero);
+  command->add_option("--steps", o.steps, "steps of the sampler [50 for ddim, all for ddpm]")->check(above_zero);
   command->add_option("--sampler", f->sampler, "ddpm or ddim [the model's]")->check(CLI::IsMember({"ddpm", "ddim"}));
   command->add_option("--eta", o.eta, "ddim: 0 adds no noise, 1 as much as ddpm")->capture_default_str()->check(CLI::Range(0.0, 1.0));
   command->add_option("--class", f->classes, "classes in turn, by number or name: 9 or 7,bag; none: no label [every class in turn]");

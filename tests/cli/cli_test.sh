@@ -32,7 +32,21 @@ has stderr '^eddy: error: .*foo'
 expect 1 "no threads" env EDDY_THREADS=0 "$eddy" info x
 has stderr '^eddy: error: .*EDDY_THREADS'
 expect 2 "no command" "$eddy"
-expect 2 "unknown flag" "$eddy" train --out x --speed 3
+has stderr '^eddy: error: a command is needed: train, sample, export, info'
+expect 2 "no samples" "$eddy" sample x --out a.png --num 0
+has stderr 'num: must be a whole number above 0, got 0'
+expect 2 "unknown command" "$eddy" foo
+has stderr '^eddy: error: unknown command foo; the commands are train, sample, export, info'
+expect 2 "unknown flag of no command" "$eddy" --nope
+has stderr '^eddy: error: unknown flag --nope'
+expect 2 "unknown flag" "$eddy" train --out x --learning-rate 1
+has stderr '^eddy: error: unknown flag --learning-rate; is --lr meant?'
+expect 2 "misspelt flag" "$eddy" train --out x --batchsize=3
+has stderr 'unknown flag --batchsize; is --batch-size meant?'
+expect 2 "unexpected argument" "$eddy" train --out x data
+has stderr 'unexpected argument data'
+expect 2 "a missing flag" "$eddy" train
+has stderr '^eddy: error: --out is required'
 expect 2 "steps and minutes" "$eddy" train --data x --out y --steps 1 --minutes 1
 expect 2 "a rate that is no number" "$eddy" train --data x --out y --lr nan
 has stderr 'must be a number, got nan'
@@ -132,6 +146,10 @@ has stderr 'holds 00000.png'
 [ "$(ls many | wc -l)" -eq 3 ] || fail "many/ has changed"
 expect 0 info "$eddy" info run/model
 has stdout 'parameters:'
+if [ -w /dev/full ]; then
+  "$eddy" info run/model >/dev/full 2>stderr && fail "info into a full device ends well"
+  has stderr '^eddy: error: .*stdout'
+fi
 expect 0 "info as JSON" "$eddy" info run --json
 has stdout '"kind": "run"'
 
