@@ -1,4 +1,4 @@
-// 3x3 convolutions of stride 1 by Winograd's F(4x4, 3x3) [Lavin2016, 4.2].
+// 3x3 convolutions of stride 1 by Winograd's F(4x4, 3x3) [Lavin2016, 4.3].
 //
 //   Y = A^T [ (G g G^T) * (B^T d B) ] A        d: 6x6 of the input, g: 3x3 weights, Y: 4x4 of the output
 //   dd: the same form with g turned by 180 degrees, input and output channels changed over

@@ -1,4 +1,4 @@
-// Gradients of the weights of 3x3 convolutions of stride 1 by Winograd's F(4x4, 3x3) [Lavin2016, 4.2].
+// Gradients of the weights of 3x3 convolutions of stride 1 by Winograd's F(4x4, 3x3) [Lavin2016, 4.3].
 //
 //   dg = G^T dU G,  dU = sum over tiles (B^T d B) * (A dY A^T),  at each of the 36 places dU (out x in) = Z^T V
 //
@@ -16,6 +16,7 @@ namespace {
 // Floats from one tile to the next where columns are read down the tiles.
 constexpr std::int64_t gradient_row(std::int64_t pad) { return pad < 64 ? pad : odd_lines(pad); }
 
+// How the work is cut. All of it depends on the shape alone.
 struct GradientPlan {
   Winograd w;
   bool few;
@@ -27,6 +28,7 @@ struct GradientPlan {
     few = w.tiles <= kFewTiles && s.out >= 8 * kRows && s.in >= 64;
     outs = few ? 32 : split(s.out, 64);
     ins = split(s.in, few ? 256 : s.in * s.out > 128 * 128 ? 128 : 64);
+    // A block of dU with its V and Z stays within about a megabyte: 7450 floats at each of the 36 places.
     const std::int64_t fits = (7450 - outs * ins) / (round_up(outs, kPanel) + round_up(ins, kPanel));
     piece = few ? w.tiles : fits < 24 ? 24 : lower(fits, 96);
     const std::int64_t most = outs * ins <= 2048 ? 16 : 4;
