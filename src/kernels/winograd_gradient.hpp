@@ -59,8 +59,8 @@ std::int64_t winograd_backward_weight_scratch(const ConvShape& s, int slots) {
 }
 
 template <Rows kPair>
-EDDY_INLINE void transform_gradient_pair(const TileRows<4>& rows, std::int64_t column, std::int64_t width,
-                                                                   std::int64_t out, std::int64_t k, float* z, std::int64_t stride) {
+EDDY_INLINE void transform_gradient_pair(const TileRows<4>& rows, std::int64_t column, std::int64_t width, std::int64_t out,
+                                         std::int64_t k, float* z, std::int64_t stride) {
   Vec upper[6], lower[6];
 #pragma GCC unroll 4
   for (int j = 0; j < 4; ++j) {
@@ -95,8 +95,8 @@ inline void transform_gradient(const Winograd& w, std::int64_t tile, Channels ch
 
 
 // V and Z of a tile, `channels` of each; lanes behind the last channel of V are zero, as the products read whole panels.
-inline void transform_both(const GradientPlan& g, std::int64_t tile, std::int64_t row, Channels ins, Channels outs, const float* x,
-                           const float* dy, float* v, std::int64_t v_plane, float* z, std::int64_t z_plane) {
+inline void transform_both(const GradientPlan& g, std::int64_t tile, std::int64_t row, Channels ins, Channels outs,
+                           const float* x, const float* dy, float* v, std::int64_t v_plane, float* z, std::int64_t z_plane) {
   v += row * g.v_row;
   for (std::int64_t c = ins.end - ins.first; c < round_up(ins.end - ins.first, kPanel); ++c) {
     for (std::int64_t p = 0; p < 36; ++p) v[p * v_plane + c] = 0;

@@ -128,8 +128,8 @@ struct TileRows {
 };
 
 template <Rows kPair, bool kBorder>
-EDDY_INLINE void transform_input_pair(const TileRows<6>& rows, std::int64_t column, std::int64_t width,
-                                                                std::int64_t in, std::int64_t c, float* v, std::int64_t stride) {
+EDDY_INLINE void transform_input_pair(const TileRows<6>& rows, std::int64_t column, std::int64_t width, std::int64_t in,
+                                      std::int64_t c, float* v, std::int64_t stride) {
   Vec upper[6], lower[6];
 #pragma GCC unroll 6
   for (int j = 0; j < 6; ++j) {
