@@ -1,4 +1,4 @@
-# What `cmake --install` puts where: headers, the library, the program, the CMake package and a pkg-config file.
+# What `cmake --install` puts where: headers, the library, the program, documentation, the CMake package and a pkg-config file.
 include(CMakePackageConfigHelpers)
 set(eddy_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/eddy)
 
@@ -9,6 +9,8 @@ if(TARGET eddy_program)
   install(TARGETS eddy_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
 install(DIRECTORY include/eddy DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.hpp")
+install(FILES LICENSE README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR})  # README's links lead there
 install(EXPORT eddy-targets NAMESPACE eddy:: DESTINATION ${eddy_package_dir})
 configure_package_config_file(cmake/eddy-config.cmake.in ${PROJECT_BINARY_DIR}/eddy-config.cmake
                               INSTALL_DESTINATION ${eddy_package_dir})

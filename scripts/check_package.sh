@@ -11,6 +11,9 @@ say() { echo "package: $*"; }
 cmake --install "$build" --prefix "$work/prefix" >/dev/null
 LD_LIBRARY_PATH=$(dirname "$(find "$work/prefix" -name 'libeddy.*' | head -1)")
 export LD_LIBRARY_PATH
+for page in LICENSE README.md docs/training.md; do
+  [ -f "$work/prefix/share/doc/eddy/$page" ] || { echo "package: $page is not installed"; exit 1; }
+done
 
 cmake -S "$root/examples/embed" -B "$work/embed" -DCMAKE_PREFIX_PATH="$work/prefix" >/dev/null
 cmake --build "$work/embed" >/dev/null
