@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "eddy/cancel.hpp"
+#include "eddy/data.hpp"
 #include "eddy/model.hpp"
 #include "eddy/sampler.hpp"
 #include "eddy/schedule.hpp"
@@ -122,7 +123,7 @@ EDDY_API RunResult train_run(const RunOptions& options);
 
 // ---- looking -----------------------------------------------------------------------------------------------------
 
-// What a model, run, weights file or data set is, as JSON text.
-EDDY_API std::string describe(const std::string& path);
+// What a model, run, weights file or data set is, as JSON text; the options are those of open_data.
+EDDY_API std::string describe(const std::string& path, const DataOptions& options = {});
 
 }  // namespace eddy::inline v0_1

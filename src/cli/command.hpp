@@ -2,7 +2,10 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <cstdint>
 #include <functional>
+#include <string>
+#include <utility>
 
 #include "eddy/cancel.hpp"
 #include "eddy/context.hpp"
@@ -20,6 +23,10 @@ void add_train(CLI::App& app, Action& action);
 void add_sample(CLI::App& app, Action& action);
 void add_export(CLI::App& app, Action& action);
 void add_info(CLI::App& app, Action& action);
+
+// A size as N or HxW; size_problem is "" when it is one.
+std::string size_problem(const std::string& text);
+std::pair<std::int64_t, std::int64_t> size_of(const std::string& text);  // height, width
 
 // Says on stderr what is wrong with the flags, or prints what was asked for (--help); returns the exit status.
 int wrong_usage(const CLI::App& app, const CLI::ParseError& error);

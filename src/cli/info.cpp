@@ -1,7 +1,10 @@
 // eddy info.
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <tuple>
+#include <vector>
 
 #include "cli/command.hpp"
 #include "eddy/pipeline.hpp"
@@ -12,8 +15,12 @@ namespace {
 
 using Json = nlohmann::json;
 
+// Plain values first, so that a run's state is not behind its configuration.
 void print(const Json& json, int depth) {
-  for (const auto& [key, value] : json.items()) {
+  std::vector<std::pair<std::string, Json>> items;
+  for (const auto& [key, value] : json.items()) items.emplace_back(key, value);
+  std::ranges::stable_partition(items, [](const auto& item) { return !item.second.is_object(); });
+  for (const auto& [key, value] : items) {
     if (value.is_object() && !value.empty()) {
       std::printf("%*s%s:\n", 2 * depth, "", key.c_str());
       print(value, depth + 1);
@@ -23,7 +30,8 @@ void print(const Json& json, int depth) {
                     tensor["dtype"].get<std::string>().c_str(), tensor["shape"].dump().c_str());
       }
     } else {
-      std::printf("%*s%s: %s\n", 2 * depth, "", key.c_str(), value.is_string() ? value.get<std::string>().c_str() : value.dump().c_str());
+      const std::string text = value.is_string() ? value.get<std::string>() : value.dump();
+      std::printf("%*s%s: %s\n", 2 * depth, "", key.c_str(), text.c_str());
     }
   }
 }
@@ -32,15 +40,23 @@ void print(const Json& json, int depth) {
 
 void add_info(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("info", "Say what a model, run, weights file or data set is");
-  command->footer("Examples:\n  eddy info runs/fashion/model\n  eddy info fashion-mnist --json");
-  auto path = std::make_shared<std::string>();
-  auto json = std::make_shared<bool>(false);
-  command->add_option("path", *path, "a model folder, a run, a .safetensors file, or data as `train` takes it")->required();
-  command->add_flag("--json", *json, "print JSON");
-  command->callback([=, &action] {
-    action = [=](const CancelToken&) {
-      const std::string text = describe(*path);
-      if (*json) {
+  command->footer("Examples:\n  eddy info runs/fashion\n  eddy info fashion-mnist --json\n  eddy info photos --class-folders");
+  struct Flags {
+    std::string path, size;
+    bool json = false;
+    DataOptions data;
+  };
+  auto f = std::make_shared<Flags>();
+  command->add_option("path", f->path, "a model, a run, a .safetensors file, data as `train` takes it, or a .csv")->required();
+  command->add_flag("--json", f->json, "print JSON");
+  command->add_option("--size", f->size, "of data: as for `train`")->check(size_problem);
+  command->add_option("--channels", f->data.channels, "of data: as for `train`")->check(CLI::IsMember({1, 3}));
+  command->add_flag("--class-folders", f->data.class_folders, "of data: as for `train`");
+  command->callback([f, &action] {
+    action = [f](const CancelToken&) {
+      if (!f->size.empty()) std::tie(f->data.height, f->data.width) = size_of(f->size);
+      const std::string text = describe(f->path, f->data);
+      if (f->json) {
         std::printf("%s", text.c_str());
       } else {
         print(Json::parse(text), 0);

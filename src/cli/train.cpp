@@ -61,19 +61,11 @@ void switch_wish(CLI::App& app, TrainFlags& flags, const std::string& name, cons
 void size_wish(CLI::App& app, TrainFlags& flags) {
   auto text = std::make_shared<std::string>();
   CLI::Option* option = app.add_option("--size", *text, "pictures of a folder are brought to N x N or H x W [the first one's]");
-  option->check([](const std::string& given) {
-    long long h = 0, w = 0;
-    char rest = 0;
-    const int read = std::sscanf(given.c_str(), "%lldx%lld%c", &h, &w, &rest);
-    return (read == 2 || (read == 1 && given.find('x') == std::string::npos)) && h > 0 && (read == 1 || w > 0)
-               ? std::string{}
-               : "must be N or HxW, got " + given;
-  });
+  option->check(size_problem);
   flags.wishes.push_back({option, [text](Json& json) {
-                            const std::size_t x = text->find('x');
-                            const long long h = std::stoll(*text);
+                            const auto [h, w] = size_of(*text);
                             json["data"]["height"] = h;
-                            json["data"]["width"] = x == std::string::npos ? h : std::stoll(text->substr(x + 1));
+                            json["data"]["width"] = w;
                           }});
 }
 
@@ -126,6 +118,16 @@ void declare(CLI::App& app, TrainFlags& f) {
   add(text, "--loss", "train", "loss", "mse, min-snr, hybrid (learns the variance too), or hybrid-min-snr", "mse")
       ->check(CLI::IsMember({"mse", "min-snr", "hybrid", "hybrid-min-snr"}));
   add(real, "--label-dropout", "train", "label_dropout", "chance that a label is hidden: guidance needs it", "0");
+  for (const auto& [group, names] : std::vector<std::pair<const char*, std::vector<const char*>>>{
+           {"Data", {"--data", "--size", "--channels", "--class-folders", "--flip"}},
+           {"Model", {"--from", "--schedule", "--prediction", "--loss", "--label-dropout"}},
+           {"Optimiser", {"--steps", "--minutes", "--batch-size", "--accumulate", "--lr", "--lr-schedule", "--warmup",
+                          "--max-grad-norm", "--ema-decay", "--products"}}}) {
+    for (const char* name : names) app.get_option(name)->group(group);
+  }
+  for (CLI::Option* option : app.get_options([](const CLI::Option* each) { return each->get_group() == "Options"; })) {
+    if (option != app.get_help_ptr()) option->group("Run");
+  }
 }
 
 void run(TrainFlags& f, const CancelToken& cancel) {

@@ -1,4 +1,4 @@
-// Wrong usage, said in the program's own words: what is unknown, and which flag may have been meant.
+// What commands share: values of flags, output, and wrong usage told in the program's own words.
 #include <algorithm>
 #include <cstdio>
 #include <iostream>
@@ -62,6 +62,20 @@ std::string unknown(const CLI::App& app, const CLI::App& command, const std::str
 }
 
 }  // namespace
+
+std::string size_problem(const std::string& text) {
+  long long h = 0, w = 0;
+  char rest = 0;
+  const int read = std::sscanf(text.c_str(), "%lldx%lld%c", &h, &w, &rest);
+  const bool fits = (read == 2 || (read == 1 && text.find('x') == std::string::npos)) && h > 0 && (read == 1 || w > 0);
+  return fits ? std::string{} : "must be N or HxW, got " + text;
+}
+
+std::pair<std::int64_t, std::int64_t> size_of(const std::string& text) {
+  const std::size_t x = text.find('x');
+  const std::int64_t h = std::stoll(text);
+  return {h, x == std::string::npos ? h : std::stoll(text.substr(x + 1))};
+}
 
 int wrong_usage(const CLI::App& app, const CLI::ParseError& error) {
   if (error.get_exit_code() == 0) return app.exit(error), std::cout.flush() ? 0 : 1;  // help and version, which CLI11 prints

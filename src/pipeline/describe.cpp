@@ -1,4 +1,6 @@
 // What a path is.
+#include <cstdlib>
+
 #include "base/boundary.hpp"
 #include "eddy/error.hpp"
 #include "pipeline/run_config.hpp"
@@ -36,6 +38,27 @@ Json describe_run(const std::string& path) {
           {"config", run_config_to_json(c)}};
 }
 
+// Where metrics.csv has come to: the last step and its loss, and the last held-out losses.
+Json progress_of(const std::string& run) {
+  Json result{{"step", 0}, {"loss", Json()}, {"held_out", Json()}};
+  const std::string path = join(run, "metrics.csv");
+  if (!exists(path)) return result;
+  const std::string text = read_file(path, std::uint64_t{1} << 30);
+  constexpr std::size_t kLoss = 1, kHeldOut = 6, kOfAverage = 11;  // columns
+  for (std::size_t begin = text.find('\n') + 1, end; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1) {
+    std::vector<std::string> fields(1);
+    for (std::size_t i = begin; i < end; ++i) text[i] == ',' ? fields.emplace_back() : fields.back() += text[i];
+    if (fields.size() <= kLoss) continue;
+    const auto number = [&](std::size_t column) { return std::atof(fields[column].c_str()); };
+    result["step"] = std::atoll(fields[0].c_str());
+    result["loss"] = number(kLoss);
+    if (fields.size() > kOfAverage) {
+      result["held_out"] = {{"step", result["step"]}, {"loss", number(kHeldOut)}, {"loss_of_average", number(kOfAverage)}};
+    }
+  }
+  return result;
+}
+
 Json describe_weights(const std::string& path) {
   const SafetensorsFile file(path);
   Json tensors = Json::array();
@@ -49,8 +72,8 @@ Json describe_weights(const std::string& path) {
   return {{"kind", "weights"}, {"elements", elements}, {"metadata", file.metadata()}, {"tensors", tensors}};
 }
 
-Json describe_data(const std::string& path) {
-  const Data data = open_data(path);
+Json describe_data(const std::string& path, const DataOptions& options) {
+  const Data data = open_data(path, options);
   return {{"kind", "data"},
           {"samples", data.train->size()},
           {"test_samples", data.test ? Json(data.test->size()) : Json()},
@@ -60,7 +83,7 @@ Json describe_data(const std::string& path) {
 
 }  // namespace
 
-std::string describe(const std::string& path) try {
+std::string describe(const std::string& path, const DataOptions& options) try {
   const auto what = [&]() -> Json {
     if (lower_extension(path) == ".safetensors") return describe_weights(path);
     if (exists(join(path, "model_index.json"))) return describe_model(path);
@@ -68,8 +91,18 @@ std::string describe(const std::string& path) try {
       const UNet unet = load_unet(path);
       return {{"kind", "unet"}, {"parameters", unet.tree().elements()}, {"unet", unet_config_to_json(unet.config())}};
     }
-    if (exists(join(path, "config.json"))) return describe_run(path);
-    return describe_data(path);
+    if (exists(join(path, "config.json"))) {
+      Json run = describe_run(path);
+      run.update(progress_of(path));
+      return run;
+    }
+    if (path_kind(path) == PathKind::missing && path != "fashion-mnist") {
+      throw Error(path + ": there is no such file or folder, and no data set of that name (known: fashion-mnist)");
+    }
+    if (path_kind(path) == PathKind::file && lower_extension(path) != ".csv") {
+      throw Error(path + ": neither weights (.safetensors) nor numbers (.csv); models, runs and data are folders");
+    }
+    return describe_data(path, options);
   };
   Json json = what();
   json["path"] = path;

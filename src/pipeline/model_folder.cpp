@@ -70,6 +70,12 @@ Labels read_labels(const std::string& folder, const UNetConfig& config) {
   return result;
 }
 
+// Also one that has no checkpoint yet.
+bool is_run(const std::string& path) {
+  const std::string config = join(path, "config.json");
+  return exists(config) && (exists(join(path, "checkpoints")) || read_json(config).contains("train"));
+}
+
 Model read_run(const std::string& path, const Context& context) {
   const std::string newest = newest_checkpoint(path);
   if (newest.empty()) throw Error(path + ": the run has neither a model/ nor a checkpoint yet");
@@ -115,6 +121,7 @@ std::int64_t model_steps(const std::string& run) {
 }
 
 Model load_model(const std::string& path, const Context& context) try {
+  if (path_kind(path) == PathKind::file) throw Error(path + ": is a file; give the folder of a model or of a run");
   if (path_kind(path) != PathKind::directory) throw Error(path + ": there is no such folder");
   if (exists(join(path, "model_index.json"))) {
     const UNet unet = read_unet(join(path, "unet"), context);
@@ -127,7 +134,7 @@ Model load_model(const std::string& path, const Context& context) try {
     const std::string newest = newest_checkpoint(path);  // later than the model where the run has been extended
     if (newest.empty() || checkpoint_step(newest) == model_steps(path)) return load_model(join(path, "model"), context);
   }
-  if (exists(join(path, "config.json")) && exists(join(path, "checkpoints"))) return read_run(path, context);
+  if (is_run(path)) return read_run(path, context);
   throw Error(path + ": neither a model (model_index.json) nor a run (config.json and checkpoints/)");
 } catch (...) {
   throw_as_error("load_model");

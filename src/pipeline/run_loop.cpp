@@ -34,6 +34,17 @@ Network network_of(const UNet& unet) {
   return [unet](const Tensor& x, const Tensor& t, const Condition&) { return unet(x, t); };  // labels are left aside
 }
 
+// Of the run, before that one; "" when there is none.
+std::string older_checkpoint(const std::string& run, const std::string& checkpoint) {
+  const std::string folder = join(run, "checkpoints");
+  std::string older;
+  for (const std::string& name : path_kind(folder) == PathKind::directory ? list_directory(folder) : std::vector<std::string>{}) {
+    const bool whole = name.starts_with("ckpt-") && name.find('.') == std::string::npos;
+    if (whole && join(folder, name) < join(folder, base_name(checkpoint))) older = join(folder, name);
+  }
+  return older;
+}
+
 struct Enough {};
 
 }  // namespace
@@ -55,7 +66,15 @@ void Run::take_weights(const std::string& model) {
   optimizer_ = Optimizer(unet_.parameters(), {.weight_decay = c_.weight_decay});
 }
 
-void Run::restore(const std::string& checkpoint) { state_ = load_checkpoint(checkpoint, optimizer_); }
+void Run::restore(const std::string& checkpoint) {
+  try {
+    state_ = load_checkpoint(checkpoint, optimizer_);
+  } catch (const Error& e) {
+    const std::string older = older_checkpoint(o_.out, checkpoint);
+    throw Error(e.what() + (older.empty() ? "; there is no older checkpoint: --resume no --overwrite begins again"
+                                          : "; --resume " + older + " goes on from an older one"));
+  }
+}
 
 Pace Run::pace(double budget) {
   const UNet copy = unet_.clone();

@@ -90,11 +90,12 @@ void check(const TrainOptions& o, const Dataset& data) {
   if (!(o.ema_decay >= 0 && o.ema_decay < 1)) throw Error("train: ema_decay must be in [0, 1)");
   if (!o.on_warning) return;
   if (data.size() < 100) {
-    o.on_warning("the data set has only " + std::to_string(data.size()) + " samples: the model will repeat them");
+    o.on_warning("the data set has only " + std::to_string(data.size()) +
+                 (data.size() == 1 ? " sample" : " samples") + ": the model will repeat them");
   }
   if (o.batch_size * o.accumulate < 16) {
     o.on_warning("a step sees only " + std::to_string(o.batch_size * o.accumulate) +
-                 " samples: the gradient is noisy; 16 or more learn better");
+                 (o.batch_size * o.accumulate == 1 ? " sample" : " samples") + ": the gradient is noisy; 16 or more learn better");
   }
 }
 

@@ -27,6 +27,7 @@ expect 0 version "$eddy" --version
 has stdout '^eddy [0-9]'
 expect 0 help "$eddy" train --help
 has stdout 'Examples:'
+for group in Data Model Optimiser Run; do has stdout "^$group:"; done
 expect 1 "an unknown instruction set" env EDDY_ISA=foo "$eddy" train --help
 has stderr '^eddy: error: .*foo'
 expect 1 "no threads" env EDDY_THREADS=0 "$eddy" info x
@@ -128,6 +129,8 @@ has stderr 'seed must be'
 for key in num class guidance eta seed products; do
   grep -qa "tEXt$key" x.PNG || fail "x.PNG does not tell its $key"
 done
+expect 0 "a step of one sample" "$eddy" train --config config.json --data data --out one --steps 1 --batch-size 1
+has stderr 'a step sees only 1 sample:'
 
 # Classes by number or by name.
 expect 0 "classes by name" "$eddy" sample "$garments" --out named.npy --num 2 --steps 1 --class 'bag,ankle Boot'
@@ -150,6 +153,29 @@ if [ -w /dev/full ]; then
   "$eddy" info run/model >/dev/full 2>stderr && fail "info into a full device ends well"
   has stderr '^eddy: error: .*stdout'
 fi
+expect 0 "info of a run" "$eddy" info run
+has stdout '^step: 6$'
+has stdout '^loss: [0-9.]*$'
+has stdout '^  loss_of_average: [0-9.]*$'
+[ "$(grep -n '^config:' stdout | cut -d: -f1)" -gt "$(grep -n '^step:' stdout | cut -d: -f1)" ] || fail "a run's step is behind its config"
+mkdir -p folders/p folders/q && cp many/00000.png folders/p && cp many/00001.png folders/q
+expect 0 "info of class folders" "$eddy" info folders --class-folders --size 4x6 --channels 1
+has stdout 'class_names: \["p","q"\]'
+has stdout 'shape: \[4,6,1\]'
+expect 1 "info of nothing" "$eddy" info nope
+has stderr 'nope: there is no such file or folder'
+expect 1 "info of a text" "$eddy" info config.json
+has stderr 'config.json: neither weights'
+expect 1 "sample of a file" "$eddy" sample config.json --out a.png
+has stderr 'config.json: is a file'
+mkdir young && cp run/config.json young
+expect 1 "sample of a run without a checkpoint" "$eddy" sample young --out a.png
+has stderr 'neither a model/ nor a checkpoint yet'
+# A broken checkpoint: which, and how to go on.
+cp -r run broken && rm -r broken/model broken/checkpoints/ckpt-00000006/state.json
+expect 1 "a broken checkpoint" "$eddy" train --config config.json --data data --out broken --steps 6 --batch-size 16 --save-every 3
+has stderr 'ckpt-00000006/state.json.*; --resume broken/checkpoints/ckpt-00000003 goes on'
+expect 0 "an older checkpoint" "$eddy" train --data data --out broken --steps 6 --resume broken/checkpoints/ckpt-00000003
 expect 0 "info as JSON" "$eddy" info run --json
 has stdout '"kind": "run"'
 
