@@ -22,6 +22,10 @@ constexpr std::size_t kSmall = std::size_t{1} << 16;        // longer blocks lie
 constexpr std::size_t kSmallRegion = std::size_t{1} << 22;  // address space; what is not touched costs nothing
 constexpr std::size_t kLargeRegion = std::size_t{1} << 24;  // the first; the next are as large as all that is held,
 constexpr std::size_t kLargestRegion = std::size_t{1} << 28;  // up to this, or as long as one block
+
+// Large regions lie on huge pages where the system has them.
+constexpr std::align_val_t alignment(bool small) { return std::align_val_t{small ? kAlignment : std::size_t{1} << 21}; }
+
 }  // namespace
 
 std::size_t MemoryPool::rounded(std::size_t bytes) noexcept {
@@ -30,7 +34,7 @@ std::size_t MemoryPool::rounded(std::size_t bytes) noexcept {
 }
 
 MemoryPool::~MemoryPool() {
-  for (const Region& region : regions_) ::operator delete(region.begin, std::align_val_t{region.small ? kAlignment : (std::size_t{1} << 21)});
+  for (const Region& region : regions_) ::operator delete(region.begin, alignment(region.small));
 }
 
 void* MemoryPool::allocate(std::size_t bytes) {
@@ -130,7 +134,7 @@ bool MemoryPool::add_region(std::size_t size, bool small) {
   const std::size_t wanted = std::max(size, small ? kSmallRegion : std::clamp(held_, kLargeRegion, kLargestRegion));
   regions_.reserve(regions_.size() + 1);  // may throw: nothing has changed before
   for (const std::size_t each : {wanted, size}) {
-    void* begin = ::operator new(each, std::align_val_t{small ? kAlignment : (std::size_t{1} << 21)}, std::nothrow);
+    void* begin = ::operator new(each, alignment(small), std::nothrow);
     if (begin == nullptr) continue;
 #if defined(__linux__)
     if (!small) madvise(begin, each, MADV_HUGEPAGE);
@@ -210,7 +214,7 @@ void MemoryPool::release() noexcept {
       held_ -= trim(region);
       return false;
     }
-    ::operator delete(region.begin, std::align_val_t{region.small ? kAlignment : (std::size_t{1} << 21)});
+    ::operator delete(region.begin, alignment(region.small));
     held_ -= region.touched;
     return true;
   });

@@ -23,12 +23,13 @@ struct Attributes {
 std::size_t bytes(std::int64_t floats) { return static_cast<std::size_t>(floats) * sizeof(float); }
 
 // Empty where the kernel reads the weights as they are.
-Tensor packed_convolution(const Tensor& weight, const Tensor& wide, const ConvShape& shape) {
+Tensor packed_convolution(const Tensor& weight, const ConvShape& shape) {
   const Context& context = weight.context();
   const auto& kernels = context.kernels().conv2d;
   const std::int64_t length = kernels.forward_packed(shape);
   if (length == 0) return {};
   const auto pack = [&] {
+    const Tensor wide = widened(weight);
     Tensor packed = make({length}, context);
     kernels.pack_forward(launch_of(context), shape, data(wide), write(packed));
     return packed;
@@ -62,8 +63,8 @@ Tensor forward(Call& call) {
     return y;
   }
   const auto& kernels = context.kernels().conv2d;
-  const Tensor weight = call.input(kWeight), wide = widened(weight);
-  const Tensor packed = packed_convolution(weight, wide, s);
+  const Tensor weight = call.input(kWeight), packed = packed_convolution(weight, s);
+  const Tensor wide = packed.defined() ? Tensor{} : widened(weight);
   const PoolBlock scratch(context, bytes(kernels.forward_scratch(s, context.slots())));
   kernels.forward(launch_of(context), s, data(call.input(kX)), data(wide), data(packed), data(call.input(kBias)),
                   data(call.input(kSampleBias)), data(call.input(kResidual)), write(y), scratch.floats());

@@ -1,39 +1,13 @@
-#include "eddy/eddy.hpp"
-#include "pipeline/unet_config.hpp"
-#include "support/catch.hpp"
-#include "support/golden.hpp"
 #include "support/instruction_sets.hpp"
+#include "support/unet_golden.hpp"
 
 using namespace eddy;
 using eddy::test::Golden;
+using eddy::test::golden_condition;
+using eddy::test::golden_unet;
 using eddy::test::instruction_sets;
+using eddy::test::norm;
 using eddy::test::relative_l2;
-
-namespace {
-
-UNet golden_unet(const Golden& golden, const Context& context) {
-  const Json json = parse_json(golden.file().metadata().at("config"), "golden");
-  UNet unet(unet_config_from_json(json, "golden", [](const std::string&) {}), {.initialise = false, .context = context});
-  for (const Parameter& parameter : unet.parameters()) {
-    const Tensor value = golden.tensor("weight." + parameter.name());
-    REQUIRE(value.shape() == parameter.shape());
-    std::ranges::copy(value.values(), parameter.write().begin());
-  }
-  return unet;
-}
-
-Condition golden_condition(const Golden& golden, const Context& context) {
-  if (!golden.has("in.class_labels")) return {};
-  return {{"class_labels", golden.tensor("in.class_labels", context)}};
-}
-
-double norm(std::span<const float> x) {
-  double total = 0;
-  for (const float v : x) total += static_cast<double>(v) * v;
-  return std::sqrt(total);
-}
-
-}  // namespace
 
 TEST_CASE("unet: outputs and gradients are those of diffusers, on every instruction set", "[model]") {
   const std::string name = GENERATE("ddpm", "classes", "resnet", "middle", "nomiddle");
