@@ -10,7 +10,6 @@
 #include "base/threads.hpp"
 #include "eddy/error.hpp"
 
-
 namespace eddy::inline v0_1 {
 
 // Of the room kernels, which stands above this one.

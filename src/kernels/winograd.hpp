@@ -28,11 +28,18 @@ bool use_winograd(const ConvShape& s) {
 bool fused(const Winograd& w) { return w.tiles <= kFewTiles && w.s.out >= 4 * kPanel && w.s.in >= 64; }
 bool staged(const Winograd& w) { return w.tiles < 6 * kGroup; }
 
+// Floats of a plane of V, and of M and U of one panel.
+struct FusedPlanes {
+  std::int64_t v, m, u;
+  explicit FusedPlanes(const Winograd& w)
+      : v(plane(w.tiles, w.in_pad)), m(plane(w.tiles, kPanel)), u(odd_lines(lower(kPanelRows, w.s.in) * kPanel)) {}
+};
+
 std::int64_t winograd_scratch(const ConvShape& s, int slots) {
   const Winograd w(s);
   if (fused(w)) {
-    return 36 * (plane(w.tiles, w.in_pad) +
-                 slots * (plane(w.tiles, kPanel) + odd_lines(lower(kPanelRows, s.in) * kPanel)));
+    const FusedPlanes planes(w);
+    return 36 * (planes.v + slots * (planes.m + planes.u));
   }
   const std::int64_t count = staged(w) ? w.tiles : kGroup;
   return 36 * (plane(count, w.in_pad) + plane(count, w.out_pad)) * (staged(w) ? 1 : slots);
@@ -104,8 +111,7 @@ void winograd_staged(const Launch& launch, const Winograd& w, const float* x, co
 
 void winograd_fused(const Launch& launch, const Winograd& w, const float* x, const Kernels3x3& weights, const OutputTerms& add,
                     float* y, float* scratch) {
-  const std::int64_t v_plane = plane(w.tiles, w.in_pad), m_plane = plane(w.tiles, kPanel);
-  const std::int64_t u_plane = odd_lines(lower(kPanelRows, w.s.in) * kPanel);
+  const auto [v_plane, m_plane, u_plane] = FusedPlanes(w);
   float* v = scratch;
   all_inputs(launch, w, x, v);
   parallel(launch, ceil_div(w.s.out, kPanel), [&](std::int64_t panel, int slot) {

@@ -73,11 +73,7 @@ EDDY_INLINE void transform_gradient_pair(const TileRows<4>& rows, std::int64_t c
   }
   output_gradient_1d(upper);
   output_gradient_1d(lower);
-#pragma GCC unroll 6
-  for (int j = 0; j < 6; ++j) {
-    store(z + (upper_row(kPair) * 6 + j) * stride, upper[j]);
-    store(z + (lower_row(kPair) * 6 + j) * stride, lower[j]);
-  }
+  store_pair<kPair>(z, stride, upper, lower);
 }
 
 // The 4x4 gradient of a tile's output, transformed: z[plane * stride + channel - channels.first].

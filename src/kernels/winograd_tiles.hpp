@@ -94,6 +94,16 @@ EDDY_INLINE void output_gradient_1d(Vec* y) {
   for (int i = 0; i < 6; ++i) y[i] = r[i];
 }
 
+// Two rows of a transformed tile.
+template <Rows kPair>
+EDDY_INLINE void store_pair(float* v, std::int64_t stride, const Vec* upper, const Vec* lower) {
+#pragma GCC unroll 6
+  for (int j = 0; j < 6; ++j) {
+    store(v + (upper_row(kPair) * 6 + j) * stride, upper[j]);
+    store(v + (lower_row(kPair) * 6 + j) * stride, lower[j]);
+  }
+}
+
 // Values 0 and 2 of A^T m, or 1 and 3.
 template <bool kEven, class M>
 EDDY_INLINE void output_pair(Vec& upper, Vec& lower, M&& m) {
@@ -144,11 +154,7 @@ EDDY_INLINE void transform_input_pair(const TileRows<6>& rows, std::int64_t colu
   }
   input_1d(upper);
   input_1d(lower);
-#pragma GCC unroll 6
-  for (int j = 0; j < 6; ++j) {
-    store(v + (upper_row(kPair) * 6 + j) * stride, upper[j]);
-    store(v + (lower_row(kPair) * 6 + j) * stride, lower[j]);
-  }
+  store_pair<kPair>(v, stride, upper, lower);
 }
 
 // A range of channels.
