@@ -111,23 +111,23 @@ void winograd_staged(const Launch& launch, const Winograd& w, const float* x, co
 
 void winograd_fused(const Launch& launch, const Winograd& w, const float* x, const Kernels3x3& weights, const OutputTerms& add,
                     float* y, float* scratch) {
-  const auto [v_plane, m_plane, u_plane] = FusedPlanes(w);
+  const FusedPlanes planes(w);
   float* v = scratch;
   all_inputs(launch, w, x, v);
   parallel(launch, ceil_div(w.s.out, kPanel), [&](std::int64_t panel, int slot) {
-    float* m = v + 36 * (v_plane + slot * (m_plane + u_plane));
-    float* u = m + 36 * m_plane;
+    float* m = v + 36 * (planes.v + slot * (planes.m + planes.u));
+    float* u = m + 36 * planes.m;
     const std::int64_t column = panel * kPanel;
     for (std::int64_t c = 0; c < w.s.in; c += kPanelRows) {
       const std::int64_t rows = lower(kPanelRows, w.s.in - c);
-      transform_weights(weights, column, c, c + rows, u, u_plane);
+      transform_weights(weights, column, c, c + rows, u, planes.u);
       for (std::int64_t p = 0; p < 36; ++p) {
-        product(w.tiles, kPanel, {v + p * v_plane + c, rows, w.in_pad}, {nullptr, 0, 0}, u + p * u_plane, m + p * m_plane,
+        product(w.tiles, kPanel, {v + p * planes.v + c, rows, w.in_pad}, {nullptr, 0, 0}, u + p * planes.u, m + p * planes.m,
                 kPanel, {}, c > 0, Next::rows);
       }
     }
     for (std::int64_t t = 0; t < w.tiles; ++t) {
-      transform_output(w, t, {column, lower(column + kPanel, w.s.out)}, m + t * kPanel, m_plane, add, y);
+      transform_output(w, t, {column, lower(column + kPanel, w.s.out)}, m + t * kPanel, planes.m, add, y);
     }
   });
 }
