@@ -1,6 +1,7 @@
 #include "pipeline/run_config.hpp"
 #include "pipeline/unet_config.hpp"
 #include "support/catch.hpp"
+#include "support/paths.hpp"
 
 using namespace eddy;
 
@@ -38,7 +39,7 @@ TEST_CASE("run: only a noise prediction limits x0 while it samples") {
 }
 
 TEST_CASE("run: the benchmark's models are configurations, and quickstart's is what Fashion-MNIST gets without a wish") {
-  const auto read = [](const std::string& name) { return read_json(EDDY_GOLDEN_DIR "/../../bench/" + name + ".json"); };
+  const auto read = [](const std::string& name) { return read_json(test::source_path("bench/" + name + ".json")); };
   for (const char* name : {"small", "cifar10", "quickstart"}) CHECK_NOTHROW(run_config_from_json(read(name), name));
   const auto model = [](const Json& config) { return unet_config_to_json(unet_config_from_json(config.at("unet"), "config")); };
   const Json config = complete_run_config(Json::object(), {28, 28, 1}, std::vector<std::string>(10, "a class"));

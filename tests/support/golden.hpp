@@ -6,13 +6,14 @@
 
 #include "eddy/tensor.hpp"
 #include "io/safetensors.hpp"
+#include "support/paths.hpp"
 
 namespace eddy::test {
 
 // A golden of tests/golden; tensors come as f32 or i64.
 class Golden {
  public:
-  explicit Golden(const std::string& name) : file_(std::string(EDDY_GOLDEN_DIR) + "/" + name + ".safetensors") {}
+  explicit Golden(const std::string& name) : file_(source_path("tests/golden/" + name + ".safetensors")) {}
   const SafetensorsFile& file() const { return file_; }
   bool has(const std::string& name) const { return file_.find(name) != nullptr; }
   Tensor tensor(const std::string& name, const Context& context = {}) const {
