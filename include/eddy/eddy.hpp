@@ -15,6 +15,7 @@
 #include "eddy/random.hpp"
 #include "eddy/sampler.hpp"
 #include "eddy/schedule.hpp"
+#include "eddy/scheduler.hpp"
 #include "eddy/tensor.hpp"
 #include "eddy/train.hpp"
 #include "eddy/version.hpp"

@@ -10,44 +10,15 @@
 #include "eddy/cancel.hpp"
 #include "eddy/data.hpp"
 #include "eddy/model.hpp"
-#include "eddy/sampler.hpp"
-#include "eddy/schedule.hpp"
+#include "eddy/scheduler.hpp"
 #include "eddy/train.hpp"
 
 namespace eddy::inline v0_1 {
 
-enum class SamplerKind { ddpm, ddim };
-
-// Fields and defaults of diffusers' DDPMScheduler and DDIMScheduler.
-struct SchedulerConfig {
-  SamplerKind kind = SamplerKind::ddim;
-  int num_train_timesteps = 1000;
-  double beta_start = 1e-4, beta_end = 0.02;
-  std::string beta_schedule = "linear";  // scaled_linear, squaredcos_cap_v2, sigmoid
-  std::vector<double> trained_betas{};   // not empty: counts instead of the three above
-  PredictionType prediction_type = PredictionType::epsilon;
-  Spacing timestep_spacing = Spacing::leading;
-  int steps_offset = 0;
-  bool rescale_betas_zero_snr = false;
-  bool clip_sample = true;
-  double clip_sample_range = 1;
-  bool thresholding = false;
-  double dynamic_thresholding_ratio = 0.995;
-  double sample_max_value = 1;
-  bool set_alpha_to_one = true;                     // DDIM
-  Variance variance_type = Variance::fixed_small;   // DDPM
-};
-
-// The table as diffusers builds it, in float32.
-EDDY_API Schedule schedule_of(const SchedulerConfig& config);
-EDDY_API Denoiser denoiser_of(const SchedulerConfig& config, Network network, Condition condition = {});
-EDDY_API std::vector<Step> steps_of(const SchedulerConfig& config, SamplerKind sampler, int steps);
-EDDY_API Clip clip_of(const SchedulerConfig& config);
-
 // A model with all that is needed to sample from it.
 struct Model {
   UNet unet;
-  SchedulerConfig scheduler;
+  SchedulerConfig scheduler{};
   std::vector<std::string> class_names{};
   std::int64_t no_label = -1;  // row of the class embedding that means "no label"; -1: there is none
   std::int64_t steps = -1;     // of the training that made it; -1: unknown
@@ -67,9 +38,10 @@ EDDY_API UNet load_unet(const std::string& path, const Context& context = {});
 struct SampleOptions {
   std::int64_t num = 16;
   std::int64_t batch_size = 16;           // changes no byte
-  int steps = 0;                          // 0: 50 with DDIM, all with DDPM
-  std::optional<SamplerKind> sampler{};   // none: the scheduler's
-  double eta = 0;                         // DDIM
+  std::string sampler{};                  // short name, see sampler_names(); empty: the model's scheduler
+  std::string scheduler{};                // JSON object: fields over those of the model's scheduler
+  int steps = 0;                          // 0: as many as diffusers' pipeline takes
+  std::optional<double> eta{};            // none: the scheduler's default
   std::vector<std::int64_t> classes{};    // sample i is of class classes[i mod size]; empty: every class in turn
   bool no_class = false;                  // every sample without a label
   double guidance = 1;                    // u + X (c - u); 1 is off
@@ -84,7 +56,7 @@ struct SampleOptions {
 struct Samples {
   Tensor x;           // (num, H, W, C) in the model's range, not clamped
   Tensor trajectory;  // (2 m, H, W, C): m noisy pictures, then the m predictions of x0
-  SamplerKind sampler;
+  std::string sampler;
   int steps;
 };
 

@@ -35,6 +35,11 @@ struct SamplerOptions {
   CancelToken cancel;
 };
 
+// For methods that leave the list of steps: the level whose sigma / alpha is this, at the scale of the steps.
+using LevelAt = std::function<NoiseLevel(double ratio)>;
+
+// ---- DDIM and DDPM -----------------------------------------------------------------------------------------------
+
 struct DdimOptions : SamplerOptions {
   double eta = 0;                         // 0: deterministic, 1: ancestral
   bool use_clipped_model_output = false;  // eps again from the limited x0
@@ -63,6 +68,16 @@ struct DdpmOptions : SamplerOptions {
 // sample_ddim does, and for a step that begins at sigma = 0 or ends at alpha = 0.
 EDDY_API Tensor sample_ddpm(const Denoiser& denoise, Tensor x, std::span<const Step> steps, const NoiseSource& noise,
                             const DdpmOptions& options = {});
+
+// ---- in sigma space: Euler, Heun and their kin -------------------------------------------------------------------
+
+// ---- exponential integrators: DPM-Solver, DEIS, UniPC ------------------------------------------------------------
+
+// ---- with Brownian noise, and with steps of their own choice -----------------------------------------------------
+
+// ---- multistep and few-step methods at alpha^2 + sigma^2 = 1, and the score-based ones ---------------------------
+
+// ---- parts for samplers of one's own -----------------------------------------------------------------------------
 
 // One step of DDIM for each sample, for distillation and methods of one's own: x at from -> x at to, with z ~ N(0, I) for eta.
 // Throws Error for an eta outside [0, 1], or above 0 without z.

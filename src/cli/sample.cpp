@@ -16,7 +16,7 @@ namespace eddy::cli {
 namespace {
 
 struct SampleFlags {
-  std::string model, out, trajectory, sampler, noise = "eddy", classes, products = "f32", seed = "0";
+  std::string model, out, trajectory, noise = "eddy", classes, products = "f32", seed = "0";
   int threads = 0;
   SampleOptions options;
 };
@@ -134,9 +134,9 @@ std::vector<std::pair<std::string, std::string>> metadata(const SampleFlags& f, 
           {"num", std::to_string(o.num)},
           {"class", !f.classes.empty() ? f.classes : with_classes ? "every class in turn" : "none"},
           {"guidance", number(o.guidance)},
-          {"sampler", samples.sampler == SamplerKind::ddim ? "ddim" : "ddpm"},
+          {"sampler", samples.sampler},
           {"steps", std::to_string(samples.steps)},
-          {"eta", number(o.eta)},
+          {"eta", o.eta ? number(*o.eta) : "the sampler's"},
           {"seed", std::to_string(o.seed)},
           {"noise", f.noise},
           {"products", f.products}};
@@ -147,8 +147,6 @@ void run(SampleFlags& f, const CancelToken& cancel) {
   SampleOptions& o = f.options;
   o.seed = seed_of(f.seed);
   const Context context = use_context(f.threads, f.products == "bf16" ? Products::bf16 : Products::f32);
-  if (f.sampler == "ddpm") o.sampler = SamplerKind::ddpm;
-  if (f.sampler == "ddim") o.sampler = SamplerKind::ddim;
   o.torch_noise = f.noise == "torch";
   o.no_class = f.classes == "none";
   o.trajectory = !f.trajectory.empty();
@@ -158,7 +156,7 @@ void run(SampleFlags& f, const CancelToken& cancel) {
   const Model model = load_model(f.model, context);
   if (!f.classes.empty() && !o.no_class) o.classes = class_list(f.classes, model);
   const Samples samples = sample(model, o);
-  progress.line("eddy: " + counted(o.num, "sample") + (samples.sampler == SamplerKind::ddim ? ", ddim, " : ", ddpm, ") +
+  progress.line("eddy: " + counted(o.num, "sample") + ", " + samples.sampler + ", " +
                 counted(samples.steps, "step") + ", seed " + std::to_string(o.seed));
   write(f, samples, columns_of(f, model), metadata(f, model, samples));
 }
@@ -179,9 +177,11 @@ void add_sample(CLI::App& app, Action& action) {
   command->add_option("--out", f->out, "FILE.png: one grid; FOLDER/: single pictures; FILE.npy: float32 (N,H,W,C), -1 to 1")->required();
   command->add_option("--num", o.num, "samples")->capture_default_str()->check(above_zero);
   command->add_option("--batch-size", o.batch_size, "samples at a time; changes no byte")->capture_default_str()->check(above_zero);
-  command->add_option("--steps", o.steps, "steps of the sampler [50 for ddim, all for ddpm]")->check(above_zero);
-  command->add_option("--sampler", f->sampler, "ddpm or ddim [the model's]")->check(CLI::IsMember({"ddpm", "ddim"}));
-  command->add_option("--eta", o.eta, "ddim: 0 adds no noise, 1 as much as ddpm")->capture_default_str()->check(CLI::Range(0.0, 1.0));
+  command->add_option("--steps", o.steps, "steps of the sampler [50; ddpm: all]")->check(above_zero);
+  std::vector<std::string> names;
+  for (const auto& [name, about] : sampler_names()) names.push_back(name);
+  command->add_option("--sampler", o.sampler, "one of the samplers below [the model's]")->check(CLI::IsMember(names));
+  command->add_option("--eta", o.eta, "noise of ddim: 0 none, 1 as much as ddpm")->check(CLI::Range(0.0, 1.0));
   command->add_option("--class", f->classes, "classes in turn, by number or name: 9 or 7,bag; none: no label [every class in turn]");
   command->add_option("--guidance", o.guidance, "u + X (c - u); 1 is off")->capture_default_str();
   command->add_option("--seed", f->seed, "seed")->capture_default_str();

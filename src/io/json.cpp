@@ -87,9 +87,9 @@ JsonFields::JsonFields(const Json& object, std::string source) : object_(object)
   if (!object.is_object()) throw Error(source_ + ": must be a JSON object, got " + shown(object));
 }
 
-const Json* JsonFields::find(const std::string& key) {
-  known_.push_back(key);
+const Json* JsonFields::find(const std::string& key, const Json& otherwise) {
   const auto found = object_.find(key);
+  resolved_[key] = found == object_.end() ? otherwise : *found;
   return found == object_.end() || found->is_null() ? nullptr : &*found;
 }
 
@@ -122,28 +122,33 @@ bool is_between(const Json& value, std::int64_t low, std::int64_t high) {
 }  // namespace
 
 std::int64_t JsonFields::integer(const std::string& key, std::int64_t otherwise, std::int64_t low, std::int64_t high) {
-  const Json* value = find(key);
+  const Json* value = find(key, otherwise);
   if (value == nullptr) return otherwise;
   if (!is_between(*value, low, high)) refuse(key, "an integer " + between(low, high, *value));
   return value->get<std::int64_t>();
 }
 
 double JsonFields::number(const std::string& key, double otherwise) {
-  const Json* value = find(key);
+  const Json* value = find(key, otherwise);
   if (value == nullptr) return otherwise;
   if (!value->is_number() || !std::isfinite(value->get<double>())) refuse(key, "a number");
   return value->get<double>();
 }
 
-bool JsonFields::boolean(const std::string& key, bool otherwise) {
+std::optional<double> JsonFields::optional_number(const std::string& key) {
   const Json* value = find(key);
+  return value == nullptr ? std::nullopt : std::optional(number(key, 0));
+}
+
+bool JsonFields::boolean(const std::string& key, bool otherwise) {
+  const Json* value = find(key, otherwise);
   if (value == nullptr) return otherwise;
   if (!value->is_boolean()) refuse(key, "true or false");
   return value->get<bool>();
 }
 
 std::string JsonFields::text(const std::string& key, const std::string& otherwise) {
-  const Json* value = find(key);
+  const Json* value = find(key, otherwise);
   if (value == nullptr) return otherwise;
   if (!value->is_string()) refuse(key, "a string");
   return value->get<std::string>();
@@ -151,7 +156,7 @@ std::string JsonFields::text(const std::string& key, const std::string& otherwis
 
 std::vector<std::int64_t> JsonFields::integers(const std::string& key, const std::vector<std::int64_t>& otherwise,
                                                std::int64_t low, std::int64_t high) {
-  const Json* value = find(key);
+  const Json* value = find(key, otherwise);
   if (value == nullptr) return otherwise;
   const auto good = [&](const Json& entry) { return is_between(entry, low, high); };
   if (!value->is_array() || !std::ranges::all_of(*value, good)) refuse(key, "a list of integers " + between(low, high, *value));
@@ -171,7 +176,7 @@ std::vector<double> JsonFields::numbers(const std::string& key) {
 }
 
 std::vector<std::string> JsonFields::texts(const std::string& key, const std::vector<std::string>& otherwise) {
-  const Json* value = find(key);
+  const Json* value = find(key, otherwise);
   if (value == nullptr) return otherwise;
   if (!value->is_array()) refuse(key, "a list of strings");
   std::vector<std::string> result;
@@ -190,7 +195,7 @@ const Json& JsonFields::raw(const std::string& key) {
 
 void JsonFields::finish(const std::function<void(const std::string&)>& unknown) const {
   for (const auto& [key, value] : object_.items()) {
-    if (std::ranges::find(known_, key) != known_.end()) continue;
+    if (resolved_.contains(key)) continue;
     if (!unknown) throw Error(source_ + ": unknown key '" + key.substr(0, 200) + "'");
     unknown(key);
   }

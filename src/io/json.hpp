@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,7 @@ class JsonFields {
   bool has(const std::string& key) const;  // present and not null
   std::int64_t integer(const std::string& key, std::int64_t otherwise, std::int64_t low, std::int64_t high);
   double number(const std::string& key, double otherwise);
+  std::optional<double> optional_number(const std::string& key);
   bool boolean(const std::string& key, bool otherwise);
   std::string text(const std::string& key, const std::string& otherwise);
   std::vector<std::int64_t> integers(const std::string& key, const std::vector<std::int64_t>& otherwise, std::int64_t low,
@@ -35,14 +37,16 @@ class JsonFields {
   // The value as it is; null when absent. The key counts as known.
   const Json& raw(const std::string& key);
   void finish(const std::function<void(const std::string& key)>& unknown = {}) const;
+  // Every key that was asked for, with its value or what it is otherwise.
+  const Json& resolved() const noexcept { return resolved_; }
   // "config.json: norm_eps: must be ..., got ..."
   [[noreturn]] void refuse(const std::string& key, const std::string& expected) const;
 
  private:
-  const Json* find(const std::string& key);
+  const Json* find(const std::string& key, const Json& otherwise = {});
   const Json& object_;
   std::string source_;
-  std::vector<std::string> known_;
+  Json resolved_ = Json::object();
 };
 
 }  // namespace eddy::inline v0_1

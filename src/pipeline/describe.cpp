@@ -5,7 +5,6 @@
 #include "eddy/error.hpp"
 #include "pipeline/run_config.hpp"
 #include "pipeline/run_files.hpp"
-#include "pipeline/scheduler_config.hpp"
 #include "pipeline/unet_config.hpp"
 #include "pipeline/weights.hpp"
 
@@ -23,7 +22,7 @@ Json describe_model(const std::string& path) {
           {"class_names", model.class_names},
           {"no_label", model.no_label < 0 ? Json() : Json(model.no_label)},
           {"unet", unet_config_to_json(model.unet.config())},
-          {"scheduler", scheduler_config_to_json(model.scheduler)}};
+          {"scheduler", Json::parse(model.scheduler.json())}};
 }
 
 Json describe_run(const std::string& path) {

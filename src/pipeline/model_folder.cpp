@@ -6,7 +6,6 @@
 #include "eddy/error.hpp"
 #include "pipeline/run_config.hpp"
 #include "pipeline/run_files.hpp"
-#include "pipeline/scheduler_config.hpp"
 #include "pipeline/unet_config.hpp"
 #include "pipeline/weights.hpp"
 
@@ -49,6 +48,14 @@ UNet read_unet(const std::string& folder, const Context& context) {
   // Keys of other versions of diffusers are left aside, as diffusers does.
   const UNetConfig config = unet_config_from_json(json, path, [](const std::string&) {});
   return filled(config, join(folder, kWeights), {}, context);
+}
+
+SchedulerConfig read_scheduler(const std::string& path, const Context& context) {
+  const SchedulerConfig config(json_text(read_json(path)), path);
+  for (const std::string& key : config.unknown_fields()) {
+    context.log(LogLevel::warning, path + ": " + key + " is no field of " + config.class_name() + " and counts for nothing");
+  }
+  return config;
 }
 
 struct Labels {
@@ -125,10 +132,9 @@ Model load_model(const std::string& path, const Context& context) try {
   if (path_kind(path) != PathKind::directory) throw Error(path + ": there is no such folder");
   if (exists(join(path, "model_index.json"))) {
     const UNet unet = read_unet(join(path, "unet"), context);
-    const std::string scheduler = join(path, "scheduler/scheduler_config.json");
     Labels labels = read_labels(path, unet.config());
-    return {unet, scheduler_config_from_json(read_json(scheduler), scheduler, [](const std::string&) {}),
-            std::move(labels.names), labels.no_label, labels.steps};
+    return {unet, read_scheduler(join(path, "scheduler/scheduler_config.json"), context), std::move(labels.names), labels.no_label,
+            labels.steps};
   }
   if (exists(join(path, "model/model_index.json"))) {
     const std::string newest = newest_checkpoint(path);  // later than the model where the run has been extended
@@ -171,7 +177,7 @@ void save_model(const std::string& path, const Model& model, DType dtype) try {
     values.push_back({p.name(), {p.shape().extents().begin(), p.shape().extents().end()}, p.value().values()});
   }
   const Json unet = unet_config_to_json(model.unet.config());
-  const Json scheduler = scheduler_config_to_json(model.scheduler);
+  const Json scheduler = Json::parse(model.scheduler.json());
   write_directory(path, [&](const std::string& folder) {
     make_directories(join(folder, "unet"));
     make_directories(join(folder, "scheduler"));
@@ -180,7 +186,7 @@ void save_model(const std::string& path, const Model& model, DType dtype) try {
       return json;
     };
     write_json(join(folder, "model_index.json"),
-               {{"_class_name", model.scheduler.kind == SamplerKind::ddim ? "DDIMPipeline" : "DDPMPipeline"},
+               {{"_class_name", model.scheduler.name() == "ddim" ? "DDIMPipeline" : "DDPMPipeline"},
                 {"_diffusers_version", kDiffusersVersion},
                 {"scheduler", {"diffusers", scheduler["_class_name"]}},
                 {"unet", {"diffusers", "UNet2DModel"}}});

@@ -7,7 +7,7 @@
 
 #include "eddy/error.hpp"
 #include "pipeline/names.hpp"
-#include "pipeline/scheduler_config.hpp"
+#include "pipeline/scheduler/config.hpp"
 #include "pipeline/unet_config.hpp"
 
 namespace eddy::inline v0_1 {
@@ -127,7 +127,8 @@ RunConfig run_config_from_json(const Json& json, const std::string& source) {
   c.class_names = f.texts("class_names", {});
   c.data_options = data_options_of(json, source);
   c.unet = unet_config_from_json(object_of(json, "unet", source), source + ": unet");
-  c.scheduler = scheduler_config_from_json(object_of(json, "scheduler", source), source + ": scheduler");
+  c.scheduler = SchedulerConfig(object_of(json, "scheduler", source).dump(), source + ": scheduler");
+  for (const std::string& key : c.scheduler.unknown_fields()) throw Error(source + ": scheduler: unknown key '" + key + "'");
   read_train(object_of(json, "train", source), source + ": train", c);
   return c;
 }
@@ -143,7 +144,7 @@ Json run_config_to_json(const RunConfig& c) {
             {"fingerprint", c.fingerprint},
             {"class_names", c.class_names}}},
           {"unet", unet_config_to_json(c.unet)},
-          {"scheduler", scheduler_config_to_json(c.scheduler)},
+          {"scheduler", Json::parse(c.scheduler.json())},
           {"train",
            {{"steps", t.steps},
             {"batch_size", t.batch_size},

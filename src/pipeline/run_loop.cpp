@@ -8,6 +8,7 @@
 #include "base/clock.hpp"
 #include "base/files.hpp"
 #include "eddy/error.hpp"
+#include "pipeline/scheduler/config.hpp"
 
 namespace eddy::inline v0_1 {
 
@@ -53,7 +54,7 @@ Run::Run(const RunOptions& options, RunConfig config, Parts parts)
     : o_(options), c_(std::move(config)), parts_(std::move(parts)),
       unet_(c_.unet, {.seed = c_.train.seed, .context = o_.context}),
       optimizer_(unet_.parameters(), {.weight_decay = c_.weight_decay}),
-      loss_(objective(schedule_of(c_.scheduler), {.prediction = c_.scheduler.prediction_type, .weighting = c_.loss.weighting,
+      loss_(objective(schedule_of(c_.scheduler), {.prediction = prediction_of(c_.scheduler), .weighting = c_.loss.weighting,
                                                   .learned_range = c_.loss.learned_range})) {}
 
 void Run::take_weights(const std::string& model) {
@@ -195,7 +196,7 @@ SampleOptions Run::grid_options() const {
   SampleOptions s;
   s.num = columns() > 0 ? 2 * columns() : 16;
   s.batch_size = s.num;
-  s.steps = std::min(c_.scheduler.kind == SamplerKind::ddim ? 25 : 100, c_.scheduler.num_train_timesteps);
+  s.steps = std::min(c_.scheduler.name() == "ddpm" ? 100 : 25, schedule_of(c_.scheduler).steps());
   s.seed = c_.train.seed;
   s.cancel = o_.cancel;
   return s;

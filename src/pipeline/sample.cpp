@@ -6,6 +6,7 @@
 #include "eddy/error.hpp"
 #include "eddy/ops.hpp"
 #include "eddy/pipeline.hpp"
+#include "pipeline/scheduler/config.hpp"
 
 namespace eddy::inline v0_1 {
 
@@ -65,10 +66,25 @@ Conditions conditions_of(const std::vector<std::int64_t>& in_turn, std::int64_t 
   return {condition(labels), condition(std::vector<std::int64_t>(labels.size(), no_label))};
 }
 
-Denoiser denoiser_for(const Model& model, const SampleOptions& o, const Conditions& c) {
-  Denoiser labelled = denoiser_of(model.scheduler, model.unet, c.labelled);
-  if (o.guidance == 1) return labelled;
-  return classifier_free_guidance(std::move(labelled), denoiser_of(model.scheduler, model.unet, c.unlabelled), o.guidance);
+Denoiser denoiser_for(const Model& model, const Sampling& sampling, double guidance, const Conditions& c) {
+  Denoiser labelled = sampling.denoiser(model.unet, c.labelled);
+  if (guidance == 1) return labelled;
+  return classifier_free_guidance(std::move(labelled), sampling.denoiser(model.unet, c.unlabelled), guidance);
+}
+
+SchedulerConfig scheduler_for(const Model& model, const SampleOptions& o) {
+  SchedulerConfig config = model.scheduler;
+  if (!o.sampler.empty()) config = config.with_sampler(o.sampler);
+  return o.scheduler.empty() ? config : config.with(o.scheduler);
+}
+
+// A noise prediction's error of x0 is that of eps times sigma / alpha.
+void warn_if_unsteady(const SchedulerConfig& config, const NoiseLevel& first, const Context& context) {
+  const Json& f = config.state().resolved;
+  const bool limited = f.value("clip_sample", Json(false)) == true || f.value("thresholding", Json(false)) == true;
+  if (limited || f.value("prediction_type", Json()) != "epsilon" || first.alpha >= 0.001 * first.sigma) return;
+  context.log(LogLevel::warning, "sample: the model predicts noise and begins at alpha = " + std::to_string(first.alpha) +
+                                     ", by which errors of x0 are divided; its scheduler should have clip_sample");
 }
 
 void copy_rows(const Tensor& from, Tensor& to, std::int64_t first) {
@@ -104,30 +120,22 @@ Samples sample(const Model& model, const SampleOptions& o) {
   if (o.num < 1 || o.batch_size < 1) throw Error("sample: num and batch_size must be positive");
   if (!std::isfinite(o.guidance)) throw Error("sample: guidance must be a finite number, got " + std::to_string(o.guidance));
   const std::vector<std::int64_t> labels = labels_of(model, o);
-  const SchedulerConfig& config = model.scheduler;
-  const SamplerKind kind = o.sampler.value_or(config.kind);
-  const int all = config.num_train_timesteps;
-  const int count = o.steps > 0 ? o.steps : kind == SamplerKind::ddim ? std::min(50, all) : all;
-  const std::vector<Step> steps = steps_of(config, kind, count);
+  const SchedulerConfig config = scheduler_for(model, o);
+  const Sampling sampling = sampling_of(config, {.steps = o.steps, .eta = o.eta, .batch_coupled = o.torch_noise});
   const UNetConfig& u = model.unet.config();
   const std::int64_t height = o.height > 0 ? o.height : u.sample_height, width = o.width > 0 ? o.width : u.sample_width;
   if (height < 1 || width < 1) throw Error("sample: the model names no picture size; give height and width");
-  if (kind == SamplerKind::ddpm && o.eta != 0) throw Error("sample: eta belongs to ddim");
   const Context context = model.unet.parameters().front().value().context();
-  if (config.prediction_type == PredictionType::epsilon && clip_of(config).kind == Clip::Kind::none &&
-      steps.front().from.alpha < 0.001) {
-    context.log(LogLevel::warning, "sample: the model predicts noise and begins at alpha = " +
-                                       std::to_string(steps.front().from.alpha) +
-                                       ", by which errors of x0 are divided; its scheduler should have clip_sample");
-  }
+  warn_if_unsteady(config, sampling.steps.front().from, context);
   const NoiseSource source = o.torch_noise ? torch_cpu_noise(o.seed, o.num) : philox_noise(o.seed);
 
-  Samples result{Tensor::uninitialised({o.num, height, width, u.in_channels}, DType::f32, context), {}, kind, count};
-  Strip strip{{}, {}, std::max<std::size_t>(1, steps.size() / 10)};
+  Samples result{Tensor::uninitialised({o.num, height, width, u.in_channels}, DType::f32, context), {}, config.name(),
+                 static_cast<int>(sampling.steps.size())};
+  Strip strip{{}, {}, std::max<std::size_t>(1, sampling.steps.size() / 10)};
   const std::int64_t batches = (o.num + o.batch_size - 1) / o.batch_size;
   for (std::int64_t b = 0; b < batches; ++b) {
     const std::int64_t first = b * o.batch_size, n = std::min(o.batch_size, o.num - first);
-    const Denoiser denoise = denoiser_for(model, o, conditions_of(labels, model.no_label, first, n, context));
+    const Denoiser denoise = denoiser_for(model, sampling, o.guidance, conditions_of(labels, model.no_label, first, n, context));
     const NoiseSource noise = source.from_sample(first);
     const auto on_step = [&](const StepReport& r) {
       const bool shown = (r.step + 1) % strip.every == 0 || r.step + 1 == r.steps;
@@ -135,22 +143,11 @@ Samples sample(const Model& model, const SampleOptions& o) {
       const auto of = static_cast<std::int64_t>(r.steps);
       if (o.on_progress) o.on_progress(b * of + static_cast<std::int64_t>(r.step) + 1, batches * of);
     };
-    Tensor x = noise.normal({n, height, width, u.in_channels}, kInitialNoise, context);
-    if (kind == SamplerKind::ddim) {
-      DdimOptions options;
-      options.clip = clip_of(config);
-      options.on_step = on_step;
-      options.cancel = o.cancel;
-      options.eta = o.eta;
-      x = sample_ddim(denoise, x, steps, noise, options);
-    } else {
-      DdpmOptions options;
-      options.clip = clip_of(config);
-      options.on_step = on_step;
-      options.cancel = o.cancel;
-      options.variance = config.kind == SamplerKind::ddpm ? config.variance_type : Variance::fixed_small;
-      x = sample_ddpm(denoise, x, steps, noise, options);
-    }
+    SamplerOptions options;
+    options.on_step = on_step;
+    options.cancel = o.cancel;
+    const Tensor z = noise.normal({n, height, width, u.in_channels}, kInitialNoise, context);
+    const Tensor x = sampling.sampler(denoise, affine(z, sampling.initial_scale), sampling.steps, noise, options);
     copy_rows(x, result.x, first);
   }
   result.trajectory = strip.join();

@@ -22,8 +22,8 @@ void enumerations(const Tensor& x) {
   activate(x, "silu");                                  // wrong: cannot convert|no matching function
   Clip clip{.kind = Clip::Kind::range};
   Clip flag{.kind = true};                              // wrong: cannot convert|cannot initialize
-  SampleOptions options{.sampler = SamplerKind::ddim};
-  SampleOptions text{.sampler = "ddim"};                // wrong: could not convert|no viable conversion
+  Spacing spacing = Spacing::leading;
+  Spacing text = "leading";                             // wrong: cannot convert|cannot initialize
   int number = static_cast<int>(Isa::avx2);
   int implied = Isa::avx2;                              // wrong: cannot convert|cannot initialize
   RunOptions run{.out = "run", .resume = Resume::no};

@@ -222,7 +222,7 @@ TEST_CASE("run: hybrid loss, other schedules and predictions train and sample") 
   const std::string hybrid = "{" + data + kSmall + R"(,"train":{"steps":2,"batch_size":16,"loss":"hybrid-min-snr"}})";
   train_run(options(folder / "hybrid", hybrid, 2));
   const Model model = load_model(folder / "hybrid");
-  CHECK(model.scheduler.kind == SamplerKind::ddpm);
+  CHECK(model.scheduler.name() == "ddpm");
   CHECK(model.unet.config().out_channels == 2);
   CHECK(to_string(sample(model, {.num = 2, .steps = 3}).x.shape()) == "(2, 8, 8, 1)");
   const std::string zero = "{" + data + kSmall +

@@ -1,79 +1,87 @@
-// Runs of diffusers' schedulers, step by step and from end to end; scripts/make_goldens_sampler.py made them.
+// Runs of diffusers' schedulers, step by step and from end to end; scripts/make_goldens_samplers.py made them.
 #include <cmath>
 
 #include "eddy/eddy.hpp"
-#include "pipeline/scheduler_config.hpp"
+#include "io/json.hpp"
 #include "support/catch.hpp"
-#include "support/golden.hpp"
+#include "support/unet_golden.hpp"
 
 using namespace eddy;
 using namespace eddy::test;
 
 namespace {
 
-// The noise that a run of diffusers drew for its steps.
+// A file tests/golden/samplers_FAMILY.safetensors each.
+const char* const kFamilies[] = {
+    "ddim_ddpm",
+};
+
+// The noise that a run of diffusers drew, in its order, for its keys in order of first use.
 class StoredNoise final : public NoiseSource::Source {
  public:
-  explicit StoredNoise(Tensor steps) : steps_(std::move(steps)) {}
+  explicit StoredNoise(Tensor draws) : draws_(std::move(draws)) {}
   Tensor normal(const Shape& shape, const NoiseKey& key, std::int64_t, const Context&) override {
-    REQUIRE(key.purpose == kStepNoise);
-    return steps_.rows(static_cast<std::int64_t>(key.step), 1).viewed(shape);
+    const std::pair<std::uint64_t, std::uint32_t> place{key.step, key.substep};
+    auto found = std::ranges::find(places_, place);
+    if (found == places_.end()) found = places_.insert(places_.end(), place);
+    REQUIRE(found - places_.begin() < draws_.extent(0));
+    return draws_.rows(found - places_.begin(), 1).viewed(shape);
   }
 
  private:
-  Tensor steps_;
+  Tensor draws_;
+  std::vector<std::pair<std::uint64_t, std::uint32_t>> places_;
 };
+
+SamplingOptions sampling_options(const Json& json) {
+  SamplingOptions o{.steps = json["steps"], .batch_coupled = true};
+  for (const auto& [key, value] : json["options"].items()) {
+    if (key == "eta") o.eta = value.get<double>();
+    else FAIL("unknown option " << key);
+  }
+  return o;
+}
 
 struct Case {
   SchedulerConfig config;
-  Json arguments;
-  int steps;
+  Sampling sampling;
+  std::uint64_t seed;
+  bool learned;
   double moved;
-  Tensor x, outputs, noise;  // (steps + 1, N, H, W, C), (steps, ...)
+  Tensor x, outputs, noise;  // (calls + 1, N, H, W, C), (calls, ...), (draws, ...)
 
   Case(const Golden& golden, const std::string& name, const Json& json)
-      : config(scheduler_config_from_json(json["scheduler"], name, [](const std::string&) {})),
-        arguments(json["arguments"]),
-        steps(json["steps"]),
+      : config(json["scheduler"].dump(), name),
+        sampling(sampling_of(config, sampling_options(json))),
+        seed(json["seed"]),
+        learned(json["learned"]),
         moved(json["moved"]),
         x(golden.tensor(name + ".x")),
         outputs(golden.tensor(name + ".output")),
         noise(golden.tensor(name + ".noise")) {}
 
-  Tensor at(const Tensor& all, std::int64_t i) const {
+  static Tensor at(const Tensor& all, std::int64_t i) {
     const Shape& s = all.shape();
     return all.rows(i, 1).viewed({s[1], s[2], s[3], s[4]});
   }
 
-  Tensor run(const Network& network, const std::function<void(const StepReport&)>& on_step = {}) const {
-    const NoiseSource source(std::make_shared<StoredNoise>(noise));
-    const Denoiser denoise = denoiser_of(config, network);
-    const std::vector<Step> list = steps_of(config, config.kind, steps);
-    const auto with = [&](auto options) {
-      options.clip = clip_of(config);
-      options.on_step = on_step;
-      return options;
-    };
-    if (config.kind == SamplerKind::ddpm) {
-      DdpmOptions options = with(DdpmOptions{});
-      options.variance = config.variance_type;
-      return sample_ddpm(denoise, at(x, 0), list, source, options);
-    }
-    DdimOptions options = with(DdimOptions{});
-    options.eta = arguments.value("eta", 0.0);
-    options.use_clipped_model_output = arguments.value("use_clipped_model_output", false);
-    return sample_ddim(denoise, at(x, 0), list, source, options);
+  Tensor run(const Network& network, const Tensor& first, const NoiseSource& source,
+             const std::function<void(const StepReport&)>& on_step = {}) const {
+    SamplerOptions options;
+    options.on_step = on_step;
+    return sampling.sampler(sampling.denoiser(network, {}), first, sampling.steps, source, options);
   }
 };
 
 template <class F>
 void for_cases(const F& f) {
-  const Golden golden("samplers");
-  const Json cases = Json::parse(golden.file().metadata().at("cases"));
-  REQUIRE(cases.size() >= 20);
-  for (const auto& [name, json] : cases.items()) {
-    INFO(name);
-    f(Case(golden, name, json));
+  for (const char* family : kFamilies) {
+    const Golden golden(std::string("samplers_") + family);
+    const Json cases = Json::parse(golden.file().metadata().at("cases"));
+    for (const auto& [name, json] : cases.items()) {
+      INFO(name);
+      f(Case(golden, name, json));
+    }
   }
 }
 
@@ -97,27 +105,37 @@ double deviation(const Tensor& x) {
 
 }  // namespace
 
-TEST_CASE("samplers: fed with the outputs of a run of diffusers, each step leads to its next x") {
+TEST_CASE("samplers: fed with the outputs of a run of diffusers, each step leads to its next x", "[replay]") {
   for_cases([](const Case& c) {
-    std::int64_t i = 0;
-    const Network stored = [&](const Tensor&, const Tensor&, const Condition&) { return c.at(c.outputs, i); };
-    c.run(stored, [&](const StepReport& report) {
-      const Tensor expected = c.at(c.x, ++i);
+    std::int64_t calls = 0, reports = 0;
+    const Network stored = [&](const Tensor&, const Tensor&, const Condition&) { return c.at(c.outputs, calls++); };
+    const NoiseSource noise(std::make_shared<StoredNoise>(c.noise));
+    c.run(stored, c.at(c.x, 0), noise, [&](const StepReport& report) {
+      const Tensor expected = c.at(c.x, calls);
       CHECK(largest_difference(report.x, expected) <= 1e-5 * deviation(expected));
       report.x = expected.clone();
+      ++reports;
     });
-    CHECK(i == c.steps);
+    CHECK(calls == c.outputs.extent(0));
+    CHECK(reports == static_cast<std::int64_t>(c.sampling.steps.size()));
   });
 }
 
-TEST_CASE("samplers: from end to end the same as diffusers, as far as that is steady itself") {
-  for_cases([](const Case& c) {
-    const Network closed = [&](const Tensor& x, const Tensor& t, const Condition&) {
-      const double u = static_cast<double>(t.values()[0]) / 1000;
-      const Tensor y = affine(x, 0.2 + 0.7 * u, 0.1 * (1 - u));
-      const bool learned = c.config.variance_type == Variance::learned_range;
-      return learned ? concat(y, Tensor::full(y.shape(), static_cast<float>(0.6 - u))) : y;
+TEST_CASE("samplers: from a seed to the end the same as diffusers, as far as that is steady itself", "[replay]") {
+  const Golden golden("samplers_unet");
+  const UNet unet = golden_unet(golden, {});
+  for_cases([&](const Case& c) {
+    const Network network = [&](const Tensor& x, const Tensor& t, const Condition& condition) {
+      const Tensor y = unet(x, t, condition);
+      if (!c.learned) return y;
+      Tensor variance = y.clone();
+      for (float& v : variance.mutable_values()) v = std::tanh(v + 0.3f);
+      return concat(y, variance);
     };
-    CHECK(largest_difference(c.run(closed), c.at(c.x, c.steps)) <= std::max(2e-5, 30 * c.moved));
+    const Tensor expected = c.at(c.x, c.x.extent(0) - 1);
+    const NoiseSource noise = torch_cpu_noise(c.seed, expected.extent(0));
+    const Tensor z = noise.normal(expected.shape(), kInitialNoise);
+    const Tensor x = c.run(network, affine(z, c.sampling.initial_scale), noise);
+    CHECK(largest_difference(x, expected) <= std::max(2e-5, 30 * c.moved) * deviation(expected));
   });
 }

@@ -1,0 +1,71 @@
+// Schedulers: what a scheduler_config.json of diffusers asks for, made ready to run.
+//
+// A configuration is turned into (steps, sampler, scale of the initial noise, denoiser) by `sampling_of`; its tables are
+// built in float32 in diffusers' order of operations, because people's pictures depend on it, then all goes on in double.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "eddy/denoiser.hpp"
+#include "eddy/sampler.hpp"
+#include "eddy/schedule.hpp"
+
+namespace eddy::inline v0_1 {
+
+// A scheduler and its fields. Copies share what they hold; it never changes.
+class EDDY_API SchedulerConfig {
+ public:
+  // A JSON object: `_class_name` (of diffusers, or the short name of a sampler that only k-diffusion has) and any fields; what
+  // is not stated has the default of the class. Throws Error naming `source`, key and value.
+  explicit SchedulerConfig(const std::string& json, const std::string& source = "scheduler");
+  SchedulerConfig() : SchedulerConfig("{}") {}  // DDIMScheduler
+
+  const std::string& class_name() const;
+  const std::string& name() const;  // the short one, "ddim"
+  // Every field of the class, and those stated that it does not know, as JSON text.
+  std::string json() const;
+  std::vector<std::string> unknown_fields() const;
+  // The same with these fields (a JSON object) over the stated ones. With another `_class_name` the stated fields stay, as in
+  // diffusers' from_config.
+  SchedulerConfig with(const std::string& json) const;
+  // The same for another sampler by its short name. Throws Error listing the names.
+  SchedulerConfig with_sampler(const std::string& name) const;
+
+  struct State;
+  const State& state() const { return *state_; }
+
+ private:
+  std::shared_ptr<const State> state_;
+};
+
+// The short names of all samplers and what each is, in the order of docs/samplers.md.
+EDDY_API std::vector<std::pair<std::string, std::string>> sampler_names();
+
+// Any sampler: its own options are bound, those given at the call are on_step and cancel.
+using Sampler = std::function<Tensor(const Denoiser&, Tensor x, std::span<const Step>, const NoiseSource&, const SamplerOptions&)>;
+
+struct SamplingOptions {
+  int steps = 0;                // 0: as many as the pipeline of diffusers takes
+  std::optional<double> eta{};  // none: the scheduler's default. Throws Error where the sampler has no eta
+  bool batch_coupled = false;   // methods that look at the whole batch at once do so, as in diffusers
+};
+
+// A scheduler ready for so many steps: sampler(denoiser(network, condition), initial_scale * z, steps, noise, {}).
+struct Sampling {
+  std::vector<Step> steps;
+  Sampler sampler;
+  double initial_scale = 1;  // diffusers' init_noise_sigma
+  std::function<Denoiser(Network, Condition)> denoiser;
+};
+
+EDDY_API Sampling sampling_of(const SchedulerConfig& config, const SamplingOptions& options = {});
+
+// The table of training, as diffusers builds it. Throws Error for a scheduler without betas.
+EDDY_API Schedule schedule_of(const SchedulerConfig& config);
+
+}  // namespace eddy::inline v0_1

@@ -1,0 +1,1 @@
+"""One module a family of schedulers: CASES = {name: case}, see make_goldens_samplers.run."""

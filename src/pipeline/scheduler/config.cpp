@@ -1,0 +1,98 @@
+// A scheduler's configuration: the JSON as it was stated, and what its class makes of it.
+#include "pipeline/scheduler/config.hpp"
+
+#include "base/boundary.hpp"
+
+namespace eddy::inline v0_1 {
+
+namespace {
+
+const char* const kClassName = "_class_name";
+
+const SchedulerClass& class_called(const std::string& name, const char* SchedulerClass::*member, const std::string& source) {
+  std::string all;
+  for (const SchedulerClass& c : scheduler_classes()) {
+    if (name == c.*member) return c;
+    all += (all.empty() ? "" : ", ") + std::string(c.*member);
+  }
+  throw Error(source + ": there is no scheduler " + name.substr(0, 200) + "; known: " + all);
+}
+
+std::shared_ptr<const SchedulerConfig::State> read(Json stated, const std::string& source) {
+  if (!stated.is_object()) throw Error(source + ": must be a JSON object");
+  SchedulerConfig::State s;
+  JsonFields f(stated, source);
+  s.class_name = f.text(kClassName, "DDIMScheduler");
+  s.row = &class_called(s.class_name, &SchedulerClass::class_name, source);
+  s.name = s.row->name;
+  s.source = source;
+  s.recipe = s.row->read(f);
+  s.resolved = f.resolved();
+  f.finish([&](const std::string& key) {
+    if (!key.starts_with('_')) s.unknown.push_back(key);
+  });
+  s.stated = std::move(stated);
+  return std::make_shared<const SchedulerConfig::State>(std::move(s));
+}
+
+}  // namespace
+
+SchedulerConfig::SchedulerConfig(const std::string& json, const std::string& source) try
+    : state_(read(parse_json(json, source), source)) {
+} catch (...) {
+  throw_as_error("SchedulerConfig");
+}
+
+const std::string& SchedulerConfig::class_name() const { return state_->class_name; }
+const std::string& SchedulerConfig::name() const { return state_->name; }
+std::vector<std::string> SchedulerConfig::unknown_fields() const { return state_->unknown; }
+
+std::string SchedulerConfig::json() const {
+  Json all = state_->resolved;
+  all.update(state_->stated);
+  return json_text(all);
+}
+
+SchedulerConfig SchedulerConfig::with(const std::string& json) const {
+  Json stated = state_->stated;
+  const Json over = parse_json(json, state_->source);
+  if (!over.is_object()) throw Error(state_->source + ": fields must be a JSON object");
+  stated.update(over);
+  SchedulerConfig result = *this;
+  result.state_ = read(std::move(stated), state_->source);
+  return result;
+}
+
+SchedulerConfig SchedulerConfig::with_sampler(const std::string& name) const {
+  return with(Json{{kClassName, class_called(name, &SchedulerClass::name, "sampler").class_name}}.dump());
+}
+
+Sampling sampling_of(const SchedulerConfig& config, const SamplingOptions& options) {
+  const SchedulerConfig::State& s = config.state();
+  if (options.steps < 0) throw Error("sampling_of: the number of steps must be positive");
+  if (options.eta && !s.row->has_eta) {
+    std::string all;
+    for (const SchedulerClass& c : scheduler_classes()) {
+      if (c.has_eta) all += (all.empty() ? "" : ", ") + std::string(c.name);
+    }
+    throw Error("sampling_of: " + s.name + " has no eta; those that have: " + all);
+  }
+  return s.recipe(options);
+}
+
+Schedule schedule_of(const SchedulerConfig& config) {
+  const SchedulerConfig::State& s = config.state();
+  if (!s.resolved.contains("beta_schedule")) throw Error(s.source + ": " + s.class_name + " has no betas");
+  JsonFields f(s.resolved, s.source);
+  return read_schedule(f);
+}
+
+PredictionType prediction_of(const SchedulerConfig& config) {
+  JsonFields f(config.state().resolved, config.state().source);
+  static const Names<PredictionType> kNames{{"epsilon", PredictionType::epsilon},
+                                            {"sample", PredictionType::sample},
+                                            {"v_prediction", PredictionType::v_prediction}};
+  return named(f, "prediction_type", f.text("prediction_type", ""), kNames);
+}
+
+}  // namespace eddy::inline v0_1

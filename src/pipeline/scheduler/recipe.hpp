@@ -1,0 +1,84 @@
+// How a scheduler's fields become a way of sampling: one recipe a class, read from its fields, each field with its default in
+// one place. A recipe is made once from a configuration, and asked for any number of steps.
+#pragma once
+
+#include <string>
+
+#include "eddy/scheduler.hpp"
+#include "io/json.hpp"
+#include "pipeline/names.hpp"
+
+namespace eddy::inline v0_1 {
+
+using Recipe = std::function<Sampling(const SamplingOptions&)>;
+
+// Reads every field of its class: what it does not read counts as unknown.
+using ReadRecipe = Recipe (*)(JsonFields& fields);
+
+struct SchedulerClass {
+  const char* name;        // short, for people
+  const char* class_name;  // of diffusers; k-diffusion's have the short name here too
+  const char* about;       // a few words
+  ReadRecipe read;
+  bool has_eta = false;
+};
+
+// Every scheduler, in the order of docs/samplers.md.
+std::span<const SchedulerClass> scheduler_classes();
+
+// ---- fields that many classes have -------------------------------------------------------------------------------
+
+struct BetaDefaults {
+  double start = 1e-4, end = 0.02;
+  const char* schedule = "linear";
+  int num_train_timesteps = 1000;
+};
+
+// num_train_timesteps, beta_start, beta_end, beta_schedule, trained_betas; with `rescale` rescale_betas_zero_snr too.
+Schedule read_schedule(JsonFields& fields, const BetaDefaults& defaults = {}, bool rescale = true);
+
+struct SpacingFields {
+  Spacing spacing;
+  int offset;
+};
+SpacingFields read_spacing(JsonFields& fields, Spacing otherwise);  // timestep_spacing, steps_offset
+
+// thresholding, dynamic_thresholding_ratio, sample_max_value.
+Clip read_thresholding(JsonFields& fields);
+// Those, clip_sample and clip_sample_range; thresholding counts before clipping.
+Clip read_clip(JsonFields& fields, bool clip_sample);
+
+// prediction_type: the adapter of the network.
+using Adapter = std::function<Denoiser(Network, Condition)>;
+extern const Names<Denoiser (*)(Network, Condition)> kAdapters;  // epsilon, sample, v_prediction, flow_prediction
+Adapter read_adapter(JsonFields& fields, const std::string& otherwise = "epsilon");
+
+// ---- binding -----------------------------------------------------------------------------------------------------
+
+inline int steps_or(const SamplingOptions& options, int otherwise) { return options.steps > 0 ? options.steps : otherwise; }
+
+// A sampler with its own options, the clip among them.
+template <class Options>
+Sampler bound(Tensor (*sampler)(const Denoiser&, Tensor, std::span<const Step>, const NoiseSource&, const Options&), Options own) {
+  return [=](const Denoiser& denoise, Tensor x, std::span<const Step> steps, const NoiseSource& noise, const SamplerOptions& call) {
+    Options options = own;
+    options.on_step = call.on_step;
+    options.cancel = call.cancel;
+    return sampler(denoise, std::move(x), steps, noise, options);
+  };
+}
+
+// ---- the recipes -------------------------------------------------------------------------------------------------
+
+Recipe read_ddpm(JsonFields& fields);
+Recipe read_ddim(JsonFields& fields);
+
+// In sigma space.
+
+// Exponential integrators.
+
+// With Brownian noise, and with steps of their own choice.
+
+// Multistep, few-step and score-based.
+
+}  // namespace eddy::inline v0_1
