@@ -165,8 +165,15 @@ void run(SampleFlags& f, const CancelToken& cancel) {
 
 void add_sample(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("sample", "Draw samples from a model");
+  std::vector<std::string> names;
+  std::string samplers = "Samplers:\n";
+  for (const auto& [name, about] : sampler_names()) {
+    names.push_back(name);
+    samplers += "  " + name + std::string(name.size() < 22 ? 22 - name.size() : 1, ' ') + about + "\n";
+  }
   command->footer(
-      "Examples:\n"
+      samplers +
+      "\nExamples:\n"
       "  eddy sample models/fashion-mnist --class 9 --out boots.png\n"
       "  eddy sample runs/fashion --out grid.png --num 40 --seed 7 --trajectory strip.png\n"
       "  eddy sample runs/fashion --out grid.png --class 7,8,9 --sampler ddpm --steps 50 --guidance 2\n"
@@ -178,8 +185,6 @@ void add_sample(CLI::App& app, Action& action) {
   command->add_option("--num", o.num, "samples")->capture_default_str()->check(above_zero);
   command->add_option("--batch-size", o.batch_size, "samples at a time; changes no byte")->capture_default_str()->check(above_zero);
   command->add_option("--steps", o.steps, "steps of the sampler [50; ddpm: all]")->check(above_zero);
-  std::vector<std::string> names;
-  for (const auto& [name, about] : sampler_names()) names.push_back(name);
   command->add_option("--sampler", o.sampler, "one of the samplers below [the model's]")->check(CLI::IsMember(names));
   command->add_option("--eta", o.eta, "noise of ddim: 0 none, 1 as much as ddpm")->check(CLI::Range(0.0, 1.0));
   command->add_option("--class", f->classes, "classes in turn, by number or name: 9 or 7,bag; none: no label [every class in turn]");
