@@ -37,9 +37,9 @@ Times timed(int count, const F& f) {
 }
 
 struct Options {
-  std::string what, config, folder;
+  std::string what, config, folder, sampler, scheduler = "{}";
   std::int64_t batch = 8;
-  int iterations = 7, threads = 0;
+  int iterations = 7, threads = 0, steps = 20;
   bool checkpoint = false, bf16 = false;
 };
 
@@ -53,5 +53,6 @@ void run_kernels(const Options& options, const Context& context);
 void run_model(const Options& options, const Context& context);
 void run_threads(const Options& options, const Context& context);
 void run_idle(const Options& options, const Context& context);
+void run_samplers(const Options& options, const Context& context);
 
 }  // namespace eddy::bench
