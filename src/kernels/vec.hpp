@@ -56,7 +56,18 @@ inline void store(Real* p, Vec v) { __builtin_memcpy(p, &v, sizeof v); }
 inline Vec fill(Real x) { return x - Vec{}; }
 inline Vec zero() { return Vec{}; }
 
-// The first n floats, zeros behind.
+// The first n floats, 0 <= n <= kWidth, zeros behind.
+#if defined(__AVX512F__) && !defined(EDDY_DOUBLE)
+inline __mmask16 first_lanes(int n) { return static_cast<__mmask16>((1u << n) - 1); }
+inline Vec load_part(const float* p, int n) { return (Vec)_mm512_maskz_loadu_ps(first_lanes(n), p); }
+inline void store_part(float* p, Vec v, int n) { _mm512_mask_storeu_ps(p, first_lanes(n), (__m512)v); }
+#elif defined(__AVX2__) && !defined(EDDY_DOUBLE)
+inline __m256i first_lanes(int n) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+inline Vec load_part(const float* p, int n) { return (Vec)_mm256_maskload_ps(p, first_lanes(n)); }
+inline void store_part(float* p, Vec v, int n) { _mm256_maskstore_ps(p, first_lanes(n), (__m256)v); }
+#else
 inline Vec load_part(const Real* p, int n) {
   Vec v{};
   for (int i = 0; i < n; ++i) v[i] = p[i];
@@ -65,6 +76,7 @@ inline Vec load_part(const Real* p, int n) {
 inline void store_part(Real* p, Vec v, int n) {
   for (int i = 0; i < n; ++i) p[i] = v[i];
 }
+#endif
 inline Vec load_up_to(const Real* p, std::int64_t n) {
   return n >= kWidth ? load(p) : load_part(p, static_cast<int>(n));
 }
