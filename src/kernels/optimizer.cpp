@@ -45,9 +45,9 @@ void adamw(const Launch& launch, std::int64_t n, const AdamWFactors& f, const fl
            float* v, float* ema) {
   parallel(launch, ceil_div(n, kPiece), [&](std::int64_t piece, int) {
     const std::int64_t end = lower(n, (piece + 1) * kPiece);
-    const Vec rest1 = fill(1 - f.beta1), beta2 = fill(f.beta2), rest2 = fill(1 - f.beta2), eps = fill(f.eps);
+    const Vec rest1 = fill(f.rest1), beta2 = fill(f.beta2), rest2 = fill(f.rest2), eps = fill(f.eps);
     const Vec step = fill(f.step), bias2 = fill(f.inverse_root_bias2), keep = fill(f.keep), clip = fill(f.clip);
-    const Vec rest_ema = fill(1 - f.ema);
+    const Vec rest_ema = fill(f.rest_ema);
     for (std::int64_t i = piece * kPiece; i < end; i += kWidth) {
       const std::int64_t k = end - i;
       const Vec g = clip * load_up_to(gradient + i, k);
@@ -63,11 +63,11 @@ void adamw(const Launch& launch, std::int64_t n, const AdamWFactors& f, const fl
   });
 }
 
-void average(const Launch& launch, std::int64_t n, float ema, const float* value, float* average) {
+void average(const Launch& launch, std::int64_t n, float rest, const float* value, float* average) {
   parallel(launch, ceil_div(n, kPiece), [&](std::int64_t piece, int) {
     const std::int64_t end = lower(n, (piece + 1) * kPiece);
     for (std::int64_t i = piece * kPiece; i < end; i += kWidth) {
-      move_average(fill(1 - ema), load_up_to(value + i, end - i), average + i, end - i);
+      move_average(fill(rest), load_up_to(value + i, end - i), average + i, end - i);
     }
   });
 }

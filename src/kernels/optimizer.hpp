@@ -7,12 +7,12 @@ namespace eddy::inline v0_1 {
 
 struct AdamWFactors {
   float clip;             // factor of every gradient
-  float beta1, beta2;
+  float rest1, beta2, rest2;  // 1 - beta1 and 1 - beta2, of doubles: 1 - float(0.999) is off by 1e-5
   float step;             // rate / (1 - beta1^t)
   float inverse_root_bias2;  // 1 / sqrt(1 - beta2^t)
   float eps;
   float keep;             // 1 - rate decay
-  float ema;              // weight of the old average; 1 leaves it as it is
+  float rest_ema;         // weight of the new value in the average; 0 leaves it as it is
 };
 
 struct OptimizerKernels {
@@ -21,8 +21,8 @@ struct OptimizerKernels {
   // AdamW [Loshchilov2019, Alg. 2] in torch's order, and the moving average; ema may be null.
   void (*adamw)(const Launch&, std::int64_t n, const AdamWFactors&, const float* gradient, float* value, float* m,
                 float* v, float* ema);
-  // The average alone, by the same arithmetic; ema: the weight of the old one.
-  void (*average)(const Launch&, std::int64_t n, float ema, const float* value, float* average);
+  // The average alone, by the same arithmetic; rest: the weight of the new value.
+  void (*average)(const Launch&, std::int64_t n, float rest, const float* value, float* average);
 };
 
 }  // namespace eddy::inline v0_1

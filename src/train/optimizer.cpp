@@ -125,13 +125,14 @@ void Optimizer::step(const Tensor& gradients, double rate, double factor, double
   s.walk([&](float* values, std::int64_t offset, std::int64_t elements, const ParameterFactors& own) {
     const double own_rate = rate * own.rate;
     const AdamWFactors f{static_cast<float>(factor),
-                         static_cast<float>(o.beta1),
+                         static_cast<float>(1 - o.beta1),
                          static_cast<float>(o.beta2),
+                         static_cast<float>(1 - o.beta2),
                          static_cast<float>(own_rate / (1 - portable_power(o.beta1, s.applied))),
                          static_cast<float>(1 / std::sqrt(1 - portable_power(o.beta2, s.applied))),
                          static_cast<float>(o.eps),
                          static_cast<float>(1 - own_rate * o.weight_decay * own.decay),
-                         static_cast<float>(ema_decay)};
+                         static_cast<float>(1 - ema_decay)};
     s.context.kernels().optimizer.adamw(launch_of(s.context), elements, f, data(gradients) + offset, values,
                                         write(s.m) + offset, write(s.v) + offset, s.ema.defined() ? write(s.ema) + offset : nullptr);
   });
@@ -141,7 +142,7 @@ void Optimizer::update_average(double ema_decay) const {
   if (!state_->ema.defined()) return;
   const Context& context = state_->context;
   state_->walk([&](const float* values, std::int64_t offset, std::int64_t elements, const ParameterFactors&) {
-    context.kernels().optimizer.average(launch_of(context), elements, static_cast<float>(ema_decay), values,
+    context.kernels().optimizer.average(launch_of(context), elements, static_cast<float>(1 - ema_decay), values,
                                         write(state_->ema) + offset);
   });
 }

@@ -129,6 +129,23 @@ TEST_CASE("optimizer: rate and decay of a parameter are multiplied by its factor
   CHECK_THROWS_WITH(Optimizer(tree.parameters(), options), Catch::Contains("factors of a"));
 }
 
+TEST_CASE("optimizer: one minus a decay near 1 keeps its digits, in the moments and in the average") {
+  for (const Isa isa : test::instruction_sets()) {
+    INFO(name(isa));
+    const ParameterTree tree;
+    const Parameter a = tree.add("a", {5}, {Initializer::Kind::ones});
+    tree.allocate(Context(ContextOptions{.isa = isa, .threads = 1}));
+    tree.initialise(0);
+    const Optimizer optimizer(tree.parameters(), {.beta1 = 0.99, .beta2 = 0.9999});
+    optimizer.step(optimizer.gradients(sum(a.value())), 0, 1, 0);
+    CHECK(static_cast<double>(optimizer.part(optimizer.first_moment(), 0).values()[4]) == Approx(1e-2).epsilon(1e-7));
+    CHECK(static_cast<double>(optimizer.part(optimizer.second_moment(), 0).values()[4]) == Approx(1e-4).epsilon(1e-7));
+    a.write()[4] = 10001;
+    optimizer.update_average(0.9999);
+    CHECK(static_cast<double>(optimizer.part(optimizer.average(), 0).values()[4]) == Approx(2).epsilon(1e-7));
+  }
+}
+
 TEST_CASE("ema_decay: warms up") {
   CHECK(ema_decay(0.9999, 1) == Approx(2.0 / 11));
   CHECK(ema_decay(0.9999, 1000000) == 0.9999);
