@@ -61,7 +61,8 @@ int main() {
   const Tensor data = spiral(4000);
   const Optimizer optimizer(network.tree.parameters());
   TrainState state;
-  TrainOptions options{.steps = 4000, .batch_size = 256, .learning_rate = 3e-3, .warmup = 100, .ema_decay = 0.995};
+  TrainOptions options{.steps = 4000, .batch_size = 256, .learning_rate = 3e-3, .rate_schedule = cosine_rate(100),
+                       .ema = {.decay = 0.995}};
   options.on_step = [](const TrainReport& r) {
     if (r.step % 500 == 0) std::printf("step %lld  loss %.4f\n", static_cast<long long>(r.step), r.loss);
   };

@@ -10,7 +10,7 @@ LEVELS = {"base": -1, "kernels": 0, "tensor": 1, "autograd": 2, "random": 2, "io
 HEADERS = {"version": "base", "error": "base", "cancel": "base", "context": "base", "tensor": "tensor", "eigen": "tensor",
            "autograd": "autograd", "random": "random", "ops": "ops", "schedule": "schedule", "nn": "nn",
            "network": "tensor", "denoiser": "denoiser", "model": "model", "sampler": "sampler", "data": "data",
-           "train": "train", "pipeline": "pipeline", "scheduler": "pipeline"}
+           "rate": "train", "train": "train", "pipeline": "pipeline", "scheduler": "pipeline"}
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 
 root = pathlib.Path(__file__).resolve().parent.parent

@@ -13,6 +13,7 @@
 #include "eddy/ops.hpp"
 #include "eddy/pipeline.hpp"
 #include "eddy/random.hpp"
+#include "eddy/rate.hpp"
 #include "eddy/sampler.hpp"
 #include "eddy/schedule.hpp"
 #include "eddy/scheduler.hpp"

@@ -14,6 +14,7 @@
 #include "eddy/data.hpp"
 #include "eddy/network.hpp"
 #include "eddy/nn.hpp"
+#include "eddy/rate.hpp"
 #include "eddy/schedule.hpp"
 
 namespace eddy::inline v0_1 {
@@ -55,7 +56,7 @@ struct Objective {
 EDDY_API Loss objective(const Objective& objective);
 
 enum class PredictionType { epsilon, sample, v_prediction };
-enum class Weighting { mse, min_snr };
+enum class Weighting { mse, snr, min_snr };
 
 struct ObjectiveOptions {
   PredictionType prediction = PredictionType::epsilon;
@@ -65,9 +66,10 @@ struct ObjectiveOptions {
   bool eight_bit = true;            // then the last step is read out on 256 levels in [-1, 1], else by a density
 };
 
-// What a network of the schedule learns, at timesteps drawn evenly. mse: squared error of the target [Ho2020, Eq. 14]. min_snr:
-// times min(snr, gamma) in x0's scale [Hang2023, Eq. 10], 1 where the SNR is 0. learned_range adds (T / 1000) times the
-// variational bound in bits a dimension, in which only the variance learns and which is not weighted [Nichol2021, Eq. 16].
+// What a network of the schedule learns, at timesteps drawn evenly. mse: squared error of the target [Ho2020, Eq. 14]. snr and
+// min_snr: the squared error that follows in x0, times snr [Salimans2022, 4] or min(snr, gamma) [Hang2023, Eq. 10]; where the
+// SNR is 0 the target's own, times 1. learned_range adds (T / 1000) times the variational bound in bits a dimension, in which
+// only the variance learns and which is not weighted [Nichol2021, Eq. 16].
 // Throws Error for noise prediction where the SNR is 0.
 EDDY_API Loss objective(const Schedule& schedule, const ObjectiveOptions& options = {});
 
@@ -84,6 +86,7 @@ struct ParameterFactors {
   friend bool operator==(const ParameterFactors&, const ParameterFactors&) = default;
 };
 
+// The fields of torch.optim.AdamW, whose weight_decay is 0.01.
 struct OptimizerOptions {
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
   double weight_decay = 0;
@@ -123,15 +126,21 @@ class EDDY_API Optimizer {
   std::shared_ptr<State> state_;
 };
 
-// min(asked, (1 + n) / (10 + n)) after n updates.
-EDDY_API double ema_decay(double asked, std::int64_t applied);
+// How much the average of the weights keeps of itself, as diffusers' EMAModel has it. EMAModel's own update_after_step is 0: its
+// first update is a copy of the weights. At -1 the average begins with the weights of before the training.
+struct EmaOptions {
+  double decay = 0.9999;  // at most, in [0, 1)
+  double min_decay = 0;   // at least, once the average has begun
+  std::int64_t update_after_step = -1;
+  double power = 0;       // 0: warms up as (1 + s) / (10 + s); else as 1 - (1 + s / inv_gamma)^-power (use_ema_warmup)
+  double inv_gamma = 1;
+};
+
+// At update n, from 1, with s = n - update_after_step - 1: 0 while s <= 0, then what s gives, limited to [min_decay, decay]. At
+// the defaults min(decay, (1 + n) / (10 + n)). Throws Error for options out of range, and for an inv_gamma without power.
+EDDY_API double ema_decay(const EmaOptions& options, std::int64_t update);
 
 // ---- the loop ----------------------------------------------------------------------------------------------------
-
-enum class RateSchedule { constant, cosine };
-
-// Linear warm-up, then constant, or cosine to zero at `steps`. step counts from 0.
-EDDY_API double learning_rate(double rate, RateSchedule schedule, std::int64_t warmup, std::int64_t steps, std::int64_t step);
 
 struct TrainState {
   std::int64_t step = 0;            // steps done, skipped ones included
@@ -167,10 +176,9 @@ struct TrainOptions {
   // Called between backward and clipping with this process's partials; returns the whole step's. Needed where others compute.
   std::function<Partial(std::span<const Partial>)> reduce{};
   double learning_rate = 1e-4;
-  RateSchedule rate_schedule = RateSchedule::cosine;
-  std::int64_t warmup = 0;
-  double max_grad_norm = 1;         // 0: no clipping
-  double ema_decay = 0.9999;
+  RateSchedule rate_schedule = cosine_rate();
+  double max_grad_norm = 1;         // 0: no clipping; else the gradient times min(1, max_grad_norm / (norm + 1e-6))
+  EmaOptions ema{};
   std::uint64_t seed = 0;
   bool flip = false;
   double label_dropout = 0;

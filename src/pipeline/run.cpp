@@ -45,8 +45,11 @@ bool free_to_change(const std::string& path, const Json& before, const Json& aft
   return std::ranges::find(free, path) != free.end();
 }
 
-// The first difference that may not be, with the place of it; "" when there is none. That the data has changed follows from
-// most others in `data`, and is told last.
+// What follows from others beside it and is told last: most changes of `data` change its fingerprint, and another schedule of
+// the rate has other arguments.
+bool follows(const std::string& key) { return key == "fingerprint" || (key.starts_with("lr_") && key != "lr_schedule"); }
+
+// The first difference that may not be, with the place of it; "" when there is none.
 struct Difference {
   std::string path{};
   Json before{}, after{};
@@ -59,7 +62,7 @@ Difference difference(const Json& before, const Json& after, const std::string& 
   for (const auto& [key, value] : after.items()) {
     const Difference found = difference(before.contains(key) ? before[key] : Json(), value, path + "/" + key);
     if (found.path.empty()) continue;
-    if (key != "fingerprint") return found;
+    if (!follows(key)) return found;
     last = found;
   }
   return last;

@@ -15,10 +15,10 @@ namespace eddy::inline v0_1 {
 namespace {
 
 const Names<LossKind> kLosses{{"mse", {}},
+                              {"snr", {Weighting::snr}},
                               {"min-snr", {Weighting::min_snr}},
                               {"hybrid", {.learned_range = true}},
                               {"hybrid-min-snr", {Weighting::min_snr, true}}};
-const Names<RateSchedule> kRates{{"constant", RateSchedule::constant}, {"cosine", RateSchedule::cosine}};
 const Names<Products> kProducts{{"f32", Products::f32}, {"bf16", Products::bf16}};
 constexpr std::int64_t kMost = std::int64_t{1} << 40;
 
@@ -28,6 +28,29 @@ Json object_of(const Json& json, const char* key, const std::string& source) {
   return json.at(key);
 }
 
+void read_optimizer(JsonFields& f, OptimizerOptions& o) {
+  o.beta1 = f.number("adam_beta1", o.beta1);
+  o.beta2 = f.number("adam_beta2", o.beta2);
+  o.eps = f.number("adam_eps", o.eps);
+  o.weight_decay = f.number("weight_decay", o.weight_decay);
+  if (!(o.beta1 >= 0 && o.beta1 < 1)) f.refuse("adam_beta1", "in [0, 1)");
+  if (!(o.beta2 >= 0 && o.beta2 < 1)) f.refuse("adam_beta2", "in [0, 1)");
+  if (!(o.eps > 0)) f.refuse("adam_eps", "above 0");
+  if (!(o.weight_decay >= 0)) f.refuse("weight_decay", "at least 0");
+}
+
+void read_ema(JsonFields& f, EmaOptions& e) {
+  e.decay = f.number("ema_decay", e.decay);
+  e.min_decay = f.number("ema_min_decay", e.min_decay);
+  e.update_after_step = f.integer("ema_update_after_step", e.update_after_step, -1, kMost);
+  e.power = f.number("ema_power", e.power);
+  e.inv_gamma = f.number("ema_inv_gamma", e.inv_gamma);
+  if (!(e.decay >= 0 && e.decay < 1)) f.refuse("ema_decay", "in [0, 1)");
+  if (!(e.min_decay >= 0)) f.refuse("ema_min_decay", "at least 0");
+  if (!(e.power >= 0)) f.refuse("ema_power", "at least 0");
+  if (!(e.inv_gamma > 0)) f.refuse("ema_inv_gamma", "above 0");
+}
+
 void read_train(const Json& json, const std::string& source, RunConfig& c) {
   JsonFields f(json, source);
   TrainOptions& t = c.train;
@@ -35,21 +58,20 @@ void read_train(const Json& json, const std::string& source, RunConfig& c) {
   t.batch_size = f.integer("batch_size", t.batch_size, 1, 1 << 20);
   t.accumulate = f.integer("accumulate", t.accumulate, 1, 1 << 20);
   t.learning_rate = f.number("learning_rate", t.learning_rate);
-  t.rate_schedule = named(f, "lr_schedule", f.text("lr_schedule", "cosine"), kRates);
-  t.warmup = f.integer("warmup", t.warmup, 0, kMost);
-  t.max_grad_norm = f.number("max_grad_norm", t.max_grad_norm);
-  t.ema_decay = f.number("ema_decay", t.ema_decay);
-  c.weight_decay = f.number("weight_decay", c.weight_decay);
   // All that train() would refuse, before a run's folder is written.
   if (!(t.learning_rate > 0)) f.refuse("learning_rate", "above 0");
+  c.rate = read_rate(f);
+  t.max_grad_norm = f.number("max_grad_norm", t.max_grad_norm);
   if (!(t.max_grad_norm >= 0)) f.refuse("max_grad_norm", "at least 0");
-  if (!(t.ema_decay >= 0 && t.ema_decay < 1)) f.refuse("ema_decay", "in [0, 1)");
-  if (!(c.weight_decay >= 0)) f.refuse("weight_decay", "at least 0");
+  read_optimizer(f, c.optimizer);
+  read_ema(f, t.ema);
   t.seed = static_cast<std::uint64_t>(f.integer("seed", 0, 0, std::numeric_limits<std::int64_t>::max()));
   t.flip = f.boolean("flip", t.flip);
   t.label_dropout = f.number("label_dropout", t.label_dropout);
   if (!(t.label_dropout >= 0 && t.label_dropout <= 1)) f.refuse("label_dropout", "in [0, 1]");
   c.loss = named(f, "loss", f.text("loss", "mse"), kLosses);
+  c.min_snr_gamma = f.number("min_snr_gamma", c.min_snr_gamma);
+  if (!(c.min_snr_gamma > 0)) f.refuse("min_snr_gamma", "above 0");
   c.products = named(f, "products", f.text("products", "f32"), kProducts);
   c.save_every = f.integer("save_every", c.save_every, 0, kMost);
   c.keep = f.integer("keep", c.keep, 1, kMost);
@@ -58,6 +80,16 @@ void read_train(const Json& json, const std::string& source, RunConfig& c) {
   c.held_out_samples = f.integer("held_out_samples", c.held_out_samples, 1, kMost);
   c.from = f.text("from", "");
   f.finish();
+}
+
+// What of a whole `train` must fit together.
+void finish_train(const Json& json, const std::string& source, RunConfig& c) {
+  const JsonFields f(json, source);
+  const EmaOptions& e = c.train.ema;
+  if (e.min_decay > e.decay) f.refuse("ema_min_decay", "at most ema_decay");
+  if (e.power == 0 && e.inv_gamma != 1) f.refuse("ema_inv_gamma", "1 where ema_power is 0");
+  check_rate(c.rate, f, c.train.learning_rate);
+  c.train.rate_schedule = rate_schedule_of(c.rate, c.train.learning_rate);
 }
 
 // Channels by the size of the picture: about one level for each halving down to 7 or 8 pixels.
@@ -82,6 +114,7 @@ Json default_unet(const Shape& shape, const std::vector<std::string>& classes, b
 
 Json merged(Json base, const Json& over) {
   if (!base.is_object() || !over.is_object()) return over;
+  if (over.contains("lr_schedule")) forget_arguments(base, over.at("lr_schedule"));
   for (const auto& [key, value] : over.items()) base[key] = base.contains(key) ? merged(base[key], value) : value;
   return base;
 }
@@ -129,12 +162,41 @@ RunConfig run_config_from_json(const Json& json, const std::string& source) {
   c.unet = unet_config_from_json(object_of(json, "unet", source), source + ": unet");
   c.scheduler = SchedulerConfig(object_of(json, "scheduler", source).dump(), source + ": scheduler");
   for (const std::string& key : c.scheduler.unknown_fields()) throw Error(source + ": scheduler: unknown key '" + key + "'");
-  read_train(object_of(json, "train", source), source + ": train", c);
+  const Json train = object_of(json, "train", source);
+  read_train(train, source + ": train", c);
+  finish_train(train, source + ": train", c);
   return c;
 }
 
 Json run_config_to_json(const RunConfig& c) {
   const TrainOptions& t = c.train;
+  Json train{{"steps", t.steps},
+             {"batch_size", t.batch_size},
+             {"accumulate", t.accumulate},
+             {"learning_rate", t.learning_rate},
+             {"max_grad_norm", t.max_grad_norm},
+             {"ema_decay", t.ema.decay},
+             {"ema_min_decay", t.ema.min_decay},
+             {"ema_update_after_step", t.ema.update_after_step},
+             {"ema_power", t.ema.power},
+             {"ema_inv_gamma", t.ema.inv_gamma},
+             {"adam_beta1", c.optimizer.beta1},
+             {"adam_beta2", c.optimizer.beta2},
+             {"adam_eps", c.optimizer.eps},
+             {"weight_decay", c.optimizer.weight_decay},
+             {"seed", t.seed},
+             {"flip", t.flip},
+             {"label_dropout", t.label_dropout},
+             {"loss", name_of(c.loss, kLosses)},
+             {"min_snr_gamma", c.min_snr_gamma},
+             {"products", name_of(c.products, kProducts)},
+             {"save_every", c.save_every},
+             {"keep", c.keep},
+             {"sample_every", c.sample_every},
+             {"held_out_every", c.held_out_every},
+             {"held_out_samples", c.held_out_samples},
+             {"from", c.from}};
+  write_rate(c.rate, train);
   return {{"data",
            {{"path", c.data},
             {"height", c.data_options.height},
@@ -145,27 +207,7 @@ Json run_config_to_json(const RunConfig& c) {
             {"class_names", c.class_names}}},
           {"unet", unet_config_to_json(c.unet)},
           {"scheduler", Json::parse(c.scheduler.json())},
-          {"train",
-           {{"steps", t.steps},
-            {"batch_size", t.batch_size},
-            {"accumulate", t.accumulate},
-            {"learning_rate", t.learning_rate},
-            {"lr_schedule", name_of(t.rate_schedule, kRates)},
-            {"warmup", t.warmup},
-            {"max_grad_norm", t.max_grad_norm},
-            {"ema_decay", t.ema_decay},
-            {"weight_decay", c.weight_decay},
-            {"seed", t.seed},
-            {"flip", t.flip},
-            {"label_dropout", t.label_dropout},
-            {"loss", name_of(c.loss, kLosses)},
-            {"products", name_of(c.products, kProducts)},
-            {"save_every", c.save_every},
-            {"keep", c.keep},
-            {"sample_every", c.sample_every},
-            {"held_out_every", c.held_out_every},
-            {"held_out_samples", c.held_out_samples},
-            {"from", c.from}}}};
+          {"train", train}};
 }
 
 Json complete_run_config(const Json& wishes, const Shape& shape, const std::vector<std::string>& class_names) {
@@ -191,7 +233,9 @@ Json complete_run_config(const Json& wishes, const Shape& shape, const std::vect
   Json& t = config["train"];
   if (t["steps"].is_number_integer()) {  // what follows from the length of the run
     const std::int64_t steps = std::max<std::int64_t>(1, t["steps"].get<std::int64_t>());
-    if (!t.contains("warmup")) t["warmup"] = std::min<std::int64_t>(500, steps / 20);
+    const Json rate = t.value("lr_schedule", Json("cosine"));
+    const bool rises = rate.is_string() && takes_argument(rate.get<std::string>(), "warmup");
+    if (rises && !t.contains("warmup")) t["warmup"] = std::min<std::int64_t>(500, steps / 20);
     // An average that remembers a tenth of the steps.
     if (!t.contains("ema_decay")) t["ema_decay"] = std::clamp(1 - 1 / (0.1 * static_cast<double>(steps)), 0.0, 0.9999);
     const std::int64_t tenth = std::min<std::int64_t>((steps + 9) / 10, 1000);

@@ -4,6 +4,7 @@
 #include "eddy/data.hpp"
 #include "eddy/pipeline.hpp"
 #include "io/json.hpp"
+#include "pipeline/rate_config.hpp"
 
 namespace eddy::inline v0_1 {
 
@@ -21,8 +22,10 @@ struct RunConfig {
   UNetConfig unet{};
   SchedulerConfig scheduler{};
   TrainOptions train{};
-  double weight_decay = 0;
+  RateConfig rate{};           // what train.rate_schedule is made of
+  OptimizerOptions optimizer{};
   LossKind loss{};
+  double min_snr_gamma = 5;
   Products products = Products::f32;  // f32 or bf16: which unit, the CPU decides
   std::int64_t save_every = 1000, keep = 3, sample_every = 1000;
   std::int64_t held_out_every = 1000, held_out_samples = 1000;
@@ -48,7 +51,7 @@ struct Pace {
 void fit_steps(Json& train, const RunConfig& config, const Pace& pace, double seconds);
 
 DataOptions data_options_of(const Json& config, const std::string& source);
-// Objects key by key, anything else replaced.
+// Objects key by key, anything else replaced; the arguments of a rate schedule go with it.
 Json merged(Json base, const Json& over);
 
 }  // namespace eddy::inline v0_1

@@ -53,8 +53,9 @@ struct Enough {};
 Run::Run(const RunOptions& options, RunConfig config, Parts parts)
     : o_(options), c_(std::move(config)), parts_(std::move(parts)),
       unet_(c_.unet, {.seed = c_.train.seed, .context = o_.context}),
-      optimizer_(unet_.parameters(), {.weight_decay = c_.weight_decay}),
+      optimizer_(unet_.parameters(), c_.optimizer),
       loss_(objective(schedule_of(c_.scheduler), {.prediction = prediction_of(c_.scheduler), .weighting = c_.loss.weighting,
+                                                  .min_snr_gamma = c_.min_snr_gamma,
                                                   .learned_range = c_.loss.learned_range})) {}
 
 void Run::take_weights(const std::string& model) {
@@ -64,7 +65,7 @@ void Run::take_weights(const std::string& model) {
   } catch (const Error& e) {
     throw Error("train.from (--from) " + model + ": the model does not fit the run's, which unet and the data make: " + e.what());
   }
-  optimizer_ = Optimizer(unet_.parameters(), {.weight_decay = c_.weight_decay});
+  optimizer_ = Optimizer(unet_.parameters(), c_.optimizer);
 }
 
 void Run::restore(const std::string& checkpoint) {

@@ -2,7 +2,7 @@
 //
 //   x = alpha x0 + sigma eps;   noise: eps,   sample: x0,   velocity: alpha eps - sigma x0                [Salimans2022, D]
 //
-// min_snr.hpp weighs the squared error, variational_bound.cpp adds what the variance learns from.
+// snr_weight.hpp weighs the squared error, variational_bound.cpp adds what the variance learns from.
 #include <algorithm>
 
 #include "eddy/denoiser.hpp"
@@ -10,7 +10,7 @@
 #include "eddy/ops.hpp"
 #include "eddy/random.hpp"
 #include "eddy/train.hpp"
-#include "train/min_snr.hpp"
+#include "train/snr_weight.hpp"
 
 namespace eddy::inline v0_1 {
 
@@ -90,7 +90,8 @@ Objective discrete(const Schedule& schedule, const ObjectiveOptions& o) {
               target.of_eps = level.alpha;
             }
             const double snr = level.alpha * level.alpha / (level.sigma * level.sigma);
-            if (o.weighting == Weighting::min_snr) target.weight = min_snr_weight(o.prediction, snr, o.min_snr_gamma);
+            if (o.weighting == Weighting::snr) target.weight = snr_weight(o.prediction, snr, snr);
+            if (o.weighting == Weighting::min_snr) target.weight = snr_weight(o.prediction, snr, o.min_snr_gamma);
             return target;
           }};
 }
@@ -119,6 +120,7 @@ Loss objective(const Schedule& schedule, const ObjectiveOptions& o) {
   if (o.prediction == PredictionType::epsilon && schedule.snr(schedule.steps() - 1) == 0) {
     throw Error("objective: noise prediction learns nothing where the SNR is 0; use v_prediction or sample");
   }
+  if (!(o.min_snr_gamma > 0)) throw Error("objective: min_snr_gamma must be above 0, got " + std::to_string(o.min_snr_gamma));
   const Objective mse = discrete(schedule, o);
   if (!o.learned_range) return objective(mse);
   return [schedule, o, mse](const Network& network, const Batch& batch, const Draw& draw) {

@@ -154,9 +154,4 @@ void Optimizer::swap_average() const {
   });
 }
 
-double ema_decay(double asked, std::int64_t applied) {
-  const auto n = static_cast<double>(applied);
-  return std::min(asked, (1 + n) / (10 + n));
-}
-
 }  // namespace eddy::inline v0_1

@@ -14,13 +14,6 @@
 
 namespace eddy::inline v0_1 {
 
-double learning_rate(double rate, RateSchedule schedule, std::int64_t warmup, std::int64_t steps, std::int64_t step) {
-  if (step < warmup) return rate * static_cast<double>(step + 1) / static_cast<double>(warmup);
-  if (schedule == RateSchedule::constant) return rate;
-  const double u = static_cast<double>(step - warmup) / static_cast<double>(std::max<std::int64_t>(1, steps - warmup));
-  return rate * (1 + std::cos(3.14159265358979323846 * std::min(1.0, u))) / 2;
-}
-
 namespace {
 
 void join_last(std::vector<Partial>& stack) {
@@ -77,6 +70,13 @@ Partial run_step(const Network& network, const Optimizer& optimizer, const Loade
   return whole;
 }
 
+double rate_at(const TrainOptions& o, std::int64_t step) {
+  const double rate = o.learning_rate * o.rate_schedule(step, o.steps);
+  if (std::isfinite(rate) && rate >= 0) return rate;
+  throw Error("train: rate_schedule must give numbers of at least 0, but the rate of step " + std::to_string(step) + " is " +
+              std::to_string(rate));
+}
+
 void check(const TrainOptions& o, const Dataset& data) {
   if (o.batch_size < 1 || o.accumulate < 1) throw Error("train: batch_size and accumulate must be positive");
   if (o.first_micro_batch < 0 || o.micro_batches < 0 || o.micro_batches > o.accumulate ||
@@ -87,7 +87,8 @@ void check(const TrainOptions& o, const Dataset& data) {
     throw Error("train: a process that computes a part of a step needs reduce");
   }
   if (!(o.learning_rate > 0)) throw Error("train: learning_rate must be positive");
-  if (!(o.ema_decay >= 0 && o.ema_decay < 1)) throw Error("train: ema_decay must be in [0, 1)");
+  if (!o.rate_schedule) throw Error("train: rate_schedule must be given");
+  ema_decay(o.ema, 1);  // refuses what is out of range
   if (!o.on_warning) return;
   if (data.size() < 100) {
     o.on_warning("the data set has only " + std::to_string(data.size()) +
@@ -130,15 +131,15 @@ void train(const Network& network, const Optimizer& optimizer, std::shared_ptr<c
     const double begun = now();
     const Partial sum = run_step(network, optimizer, loader, loss, o, static_cast<std::uint64_t>(state.step));
     const double norm = optimizer.norm(sum.gradients);
-    const double rate = learning_rate(o.learning_rate, o.rate_schedule, o.warmup, o.steps, state.step);
+    const double rate = rate_at(o, state.step);
     const bool skip = !std::isfinite(sum.loss) || !std::isfinite(norm);
     if (!skip) {
       const double factor = o.max_grad_norm > 0 ? std::min(1.0, o.max_grad_norm / (norm + 1e-6)) : 1.0;  // as torch has it
       const bool average_later = static_cast<bool>(o.after_step);
-      optimizer.step(sum.gradients, rate, factor, average_later ? 1.0 : ema_decay(o.ema_decay, optimizer.applied() + 1));
+      optimizer.step(sum.gradients, rate, factor, average_later ? 1.0 : ema_decay(o.ema, optimizer.applied() + 1));
       if (average_later) {
         o.after_step(optimizer.parameters());
-        optimizer.update_average(ema_decay(o.ema_decay, optimizer.applied()));
+        optimizer.update_average(ema_decay(o.ema, optimizer.applied()));
       }
     }
     state.skipped += skip ? 1 : 0;

@@ -139,7 +139,7 @@ std::vector<float> trained(std::int64_t steps, int cancelled_at, TrainState& sta
   const Linear layer(tree, 2, 3);
   tree.allocate();
   tree.initialise(1);
-  TrainOptions options{.steps = steps, .batch_size = 4, .accumulate = 2, .rate_schedule = RateSchedule::constant};
+  TrainOptions options{.steps = steps, .batch_size = 4, .accumulate = 2, .rate_schedule = constant_rate()};
   int calls = 0;
   const Loss loss = [&](const Network& network, const Batch& batch, const Draw&) {
     const Tensor y = network(batch.x, {}, {});

@@ -91,6 +91,21 @@ TEST_CASE("run: another length is told, with what stays of the first one") {
                                 !Catch::Contains("warmup"));
 }
 
+TEST_CASE("run: another schedule of the rate is told by its name, not by its arguments") {
+  const Temporary folder;
+  write_pictures(folder / "data");
+  const std::string out = folder / "run";
+  train_run(options(out, config(folder / "data", R"("steps":1,"sample_every":0)"), 2));
+  for (const char* name : {"polynomial", "cosine_with_restarts", "constant"}) {
+    const std::string wish = std::string(R"({"train":{"lr_schedule":")") + name + "\"}}";
+    CHECK_THROWS_WITH(train_run(options(out, wish, 2)),
+                      Catch::Contains(R"(train.lr_schedule was "cosine", asked for is ")" + std::string(name)));
+  }
+  RunOptions again = options(folder / "again", R"({"train":{"lr_schedule":"linear"}})", 2);  // the file's lr_cycles stays behind
+  again.config_file = out + "/config.json";
+  CHECK(train_run(again).steps == 1);
+}
+
 TEST_CASE("run: it begins with what its data is") {
   const Temporary folder;
   write_pictures(folder / "data");

@@ -12,7 +12,10 @@ using namespace eddy::test;
 TEST_CASE("run: one that was interrupted three times ends with the same bytes, whatever the threads", "[threads]") {
   const Temporary folder;
   write_pictures(folder / "data");
-  const std::string text = config(folder / "data");
+  const std::string text =
+      config(folder / "data", R"("steps":12,"save_every":4,"sample_every":6,"lr_schedule":"polynomial","warmup":3,"lr_power":2,
+                                 "ema_decay":0.9,"ema_power":0.75,"ema_update_after_step":2,"adam_beta1":0.95,
+                                 "weight_decay":0.01,"loss":"min-snr","min_snr_gamma":3)");
   train_run(options(folder / "whole", text, 1));
 
   const std::string run = folder / "parts";

@@ -2,7 +2,7 @@
 
 #include "eddy/eddy.hpp"
 #include "support/catch.hpp"
-#include "train/min_snr.hpp"
+#include "train/snr_weight.hpp"
 
 using namespace eddy;
 
@@ -48,7 +48,7 @@ TEST_CASE("objective: min-SNR in double, from how far an error in the target mov
     // x0 = (x - sigma eps) / alpha = alpha x - sigma v
     const double alpha = s.alpha(t), sigma = s.sigma(t), least = std::min(alpha * alpha / (sigma * sigma), 5.0);
     const auto check = [&](PredictionType p, double moved) {
-      CHECK(std::abs(min_snr_weight(p, s.snr(t), 5) / (least * moved * moved) - 1) < 1e-10);
+      CHECK(std::abs(snr_weight(p, s.snr(t), 5) / (least * moved * moved) - 1) < 1e-10);
     };
     check(PredictionType::epsilon, sigma / alpha);
     check(PredictionType::sample, 1);
@@ -56,10 +56,25 @@ TEST_CASE("objective: min-SNR in double, from how far an error in the target mov
   }
 }
 
+TEST_CASE("objective: SNR weighs the error in x0 by the SNR, which is 1 for the noise") {
+  const Schedule s = linear_schedule(1000);
+  for (const int t : {0, 50, 900}) {
+    const auto ratio = [&](PredictionType p) {
+      return loss_at(s, {.prediction = p, .weighting = Weighting::snr}, t) / loss_at(s, {.prediction = p}, t);
+    };
+    CHECK(ratio(PredictionType::epsilon) == Approx(1).epsilon(1e-6));
+    CHECK(ratio(PredictionType::sample) == Approx(s.snr(t)).epsilon(1e-6));
+    CHECK(ratio(PredictionType::v_prediction) == Approx(s.snr(t) / (s.snr(t) + 1)).epsilon(1e-6));
+  }
+}
+
 TEST_CASE("objective: where the SNR is 0 the weight is 1, and noise prediction is refused") {
   const Schedule s = zero_terminal_snr(linear_schedule(1000));
   CHECK(loss_at(s, {.prediction = PredictionType::v_prediction, .weighting = Weighting::min_snr}, 999) == Approx(0.25));
+  CHECK(loss_at(s, {.prediction = PredictionType::sample, .weighting = Weighting::snr}, 999) == Approx(0.25));
   CHECK_THROWS_WITH(objective(s), Catch::Contains("SNR is 0"));
+  const ObjectiveOptions no_limit{.weighting = Weighting::min_snr, .min_snr_gamma = 0};
+  CHECK_THROWS_WITH(objective(linear_schedule(10), no_limit), Catch::Contains("min_snr_gamma"));
 }
 
 TEST_CASE("quantiles: one in each stratum of the step, over micro-batches, or those that are given") {

@@ -35,13 +35,6 @@ const Loss to_one = [](const Network& network, const Batch& batch, const Draw&) 
 
 }  // namespace
 
-TEST_CASE("learning rate: warm-up, then constant or cosine to zero") {
-  CHECK(learning_rate(1, RateSchedule::constant, 10, 100, 0) == Approx(0.1));
-  CHECK(learning_rate(1, RateSchedule::constant, 10, 100, 99) == 1);
-  CHECK(learning_rate(1, RateSchedule::cosine, 10, 110, 60) == Approx(0.5));
-  CHECK(learning_rate(1, RateSchedule::cosine, 10, 110, 110) == Approx(0).margin(1e-12));
-}
-
 TEST_CASE("train: learns, and micro-batches add up to one batch") {
   std::vector<double> losses[2];
   for (const int k : {0, 1}) {
@@ -103,7 +96,7 @@ TEST_CASE("train: warns of little data and of small steps; after_step comes befo
   const Optimizer optimizer(toy.tree.parameters());
   std::vector<std::string> warnings;
   TrainState state;
-  TrainOptions options{.steps = 1, .batch_size = 4, .ema_decay = 0};
+  TrainOptions options{.steps = 1, .batch_size = 4, .ema = {.decay = 0}};
   options.on_warning = [&](const std::string& text) { warnings.push_back(text); };
   options.after_step = [](std::span<const Parameter> parameters) { parameters[0].write()[0] = 7; };
   train(toy.network(), optimizer, toy.data, to_one, options, state);
@@ -244,6 +237,23 @@ TEST_CASE("held-out loss: sizes that make no batch, and samples of which some ha
     std::int64_t fetch(std::int64_t i, std::span<float> out) const override { return out[0] = 1, i % 2 - 1; }
   };
   CHECK_THROWS_WITH(held_out_loss(toy.network(), Some(), to_one, 4, 0, 4), Catch::Contains("2 of 4 samples"));
+}
+
+TEST_CASE("train: the rate is the schedule's, which must be there and give numbers") {
+  const Toy toy;
+  const Optimizer optimizer(toy.tree.parameters());
+  TrainState state;
+  std::vector<double> rates;
+  TrainOptions options{.steps = 4, .learning_rate = 0.5, .rate_schedule = linear_rate(2)};
+  options.on_step = [&](const TrainReport& r) { rates.push_back(r.rate); };
+  train(toy.network(), optimizer, toy.data, to_one, options, state);
+  CHECK(rates == std::vector<double>{0, 0.25, 0.5, 0.25});
+  options.steps = 5;
+  options.rate_schedule = [](std::int64_t, std::int64_t) { return -1.0; };
+  const auto go = [&] { train(toy.network(), optimizer, toy.data, to_one, options, state); };
+  CHECK_THROWS_WITH(go(), Catch::Contains("the rate of step 4"));
+  options.rate_schedule = {};
+  CHECK_THROWS_WITH(go(), Catch::Contains("rate_schedule must be given"));
 }
 
 TEST_CASE("train: a loss of other than one value a sample is refused") {
