@@ -78,6 +78,37 @@ void schedule_wish(CLI::App& app, TrainFlags& flags) {
                           }});
 }
 
+void declare_optimiser(CLI::App& app, TrainFlags& f) {
+  const auto whole = [&](const char* name, const char* key, const char* help, const char* otherwise) {
+    wish<std::int64_t>(app, f, name, "train", key, help, otherwise);
+  };
+  const auto real = [&](const char* name, const char* key, const char* help, const char* otherwise) {
+    wish<double>(app, f, name, "train", key, help, otherwise);
+  };
+  real("--lr", "learning_rate", "learning rate", "0.002");
+  wish<std::string>(app, f, "--lr-schedule", "train", "lr_schedule", "how the rate changes, by diffusers' names", "cosine")
+      ->check(CLI::IsMember({"constant", "constant_with_warmup", "linear", "cosine", "cosine_with_restarts", "polynomial",
+                             "piecewise_constant"}));
+  whole("--warmup", "warmup", "steps in which the rate rises from 0", "5 % of the steps, at most 500");
+  whole("--lr-steps", "lr_steps", "steps over which the rate falls; 0: those of the run", "0");
+  real("--lr-cycles", "lr_cycles", "periods of cosine, or how often cosine_with_restarts falls", "0.5, or 1");
+  real("--lr-power", "lr_power", "power of polynomial", "1");
+  real("--lr-end", "lr_end", "last rate of polynomial", "1e-7");
+  wish<std::string>(app, f, "--lr-rules", "train", "lr_rules",
+                    "factors of piecewise_constant: 1:1000,0.1:5000,0.01 is 1 below step 1000, 0.1 below 5000, then 0.01", "");
+  real("--adam-beta1", "adam_beta1", "how much the mean of the gradient keeps", "0.9");
+  real("--adam-beta2", "adam_beta2", "how much the mean of its square keeps", "0.999");
+  real("--adam-eps", "adam_eps", "what keeps AdamW from dividing by 0", "1e-8");
+  real("--weight-decay", "weight_decay", "weight decay of AdamW", "0");
+  real("--max-grad-norm", "max_grad_norm", "clip the gradient to this norm; 0: never", "1");
+  real("--ema-decay", "ema_decay", "what the moving average of the weights keeps at most", "remembers a tenth of the steps, at most 0.9999");
+  real("--ema-min-decay", "ema_min_decay", "what it keeps at least", "0");
+  real("--ema-power", "ema_power", "it keeps 1 - (1 + s / inv_gamma)^-power after s steps; 0: (1 + s) / (10 + s)", "0");
+  real("--ema-inv-gamma", "ema_inv_gamma", "inv_gamma of --ema-power", "1");
+  whole("--ema-update-after-step", "ema_update_after_step",
+        "it is a copy of the weights for one step more than this; 0: as in EMAModel, -1: never", "-1");
+}
+
 void declare(CLI::App& app, TrainFlags& f) {
   const auto add = [&]<class T>(T, const char* name, const char* section, const char* key, const char* help, const char* otherwise) {
     return wish<T>(app, f, name, section, key, help, otherwise);
@@ -93,11 +124,7 @@ void declare(CLI::App& app, TrainFlags& f) {
   app.add_option("--minutes", f.run.minutes, "train for about so long instead")->excludes(steps)->check(above_zero);
   add(whole, "--batch-size", "train", "batch_size", "samples of a micro-batch", "32");
   add(whole, "--accumulate", "train", "accumulate", "micro-batches of a step", "1");
-  add(real, "--lr", "train", "learning_rate", "learning rate", "0.002");
-  add(text, "--lr-schedule", "train", "lr_schedule", "constant, or cosine to zero", "cosine")->check(CLI::IsMember({"constant", "cosine"}));
-  add(whole, "--warmup", "train", "warmup", "steps in which the rate rises", "5 % of the steps, at most 500");
-  add(real, "--max-grad-norm", "train", "max_grad_norm", "clip the gradient to this norm; 0: never", "1");
-  add(real, "--ema-decay", "train", "ema_decay", "moving average of the weights", "remembers a tenth of the steps, at most 0.9999");
+  declare_optimiser(app, f);
   add(whole, "--seed", "train", "seed", "seed of everything", "0");
   add(text, "--products", "train", "products", "f32, or bf16: factors of products rounded to bfloat16", "f32")
       ->check(CLI::IsMember({"f32", "bf16"}));
@@ -115,14 +142,17 @@ void declare(CLI::App& app, TrainFlags& f) {
   schedule_wish(app, f);
   add(text, "--prediction", "scheduler", "prediction_type", "epsilon, sample or v_prediction", "v_prediction; epsilon for hybrid")
       ->check(CLI::IsMember({"epsilon", "sample", "v_prediction"}));
-  add(text, "--loss", "train", "loss", "mse, min-snr, hybrid (learns the variance too), or hybrid-min-snr", "mse")
-      ->check(CLI::IsMember({"mse", "min-snr", "hybrid", "hybrid-min-snr"}));
+  add(text, "--loss", "train", "loss", "mse, snr, min-snr, hybrid (learns the variance too), or hybrid-min-snr", "mse")
+      ->check(CLI::IsMember({"mse", "snr", "min-snr", "hybrid", "hybrid-min-snr"}));
+  add(real, "--min-snr-gamma", "train", "min_snr_gamma", "limit of min-snr", "5");
   add(real, "--label-dropout", "train", "label_dropout", "chance that a label is hidden: guidance needs it", "0");
   for (const auto& [group, names] : std::vector<std::pair<const char*, std::vector<const char*>>>{
            {"Data", {"--data", "--size", "--channels", "--class-folders", "--flip"}},
-           {"Model", {"--from", "--schedule", "--prediction", "--loss", "--label-dropout"}},
+           {"Model", {"--from", "--schedule", "--prediction", "--loss", "--min-snr-gamma", "--label-dropout"}},
            {"Optimiser", {"--steps", "--minutes", "--batch-size", "--accumulate", "--lr", "--lr-schedule", "--warmup",
-                          "--max-grad-norm", "--ema-decay", "--products"}}}) {
+                          "--lr-steps", "--lr-cycles", "--lr-power", "--lr-end", "--lr-rules", "--adam-beta1", "--adam-beta2", "--adam-eps",
+                          "--weight-decay", "--max-grad-norm", "--ema-decay", "--ema-min-decay", "--ema-power", "--ema-inv-gamma",
+                          "--ema-update-after-step", "--products"}}}) {
     for (const char* name : names) app.get_option(name)->group(group);
   }
   for (CLI::Option* option : app.get_options([](const CLI::Option* each) { return each->get_group() == "Options"; })) {

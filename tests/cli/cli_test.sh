@@ -77,6 +77,23 @@ expect 0 "a finished run" "$eddy" train --config config.json --data data --out r
 has stderr 'finished'
 expect 1 "another rate" "$eddy" train --data data --out run --lr 0.5
 has stderr 'train.learning_rate was 0.002, asked for is 0.5'
+expect 1 "another schedule" "$eddy" train --data data --out run --lr-schedule linear
+has stderr 'train.lr_schedule was "cosine", asked for is "linear"'
+expect 1 "no cycles of linear" "$eddy" train --data data --out none --lr-schedule linear --lr-cycles 2
+has stderr 'lr_cycles: must be left out: lr_schedule linear does not take it, got 2'
+expect 0 "diffusers' options" "$eddy" train --config config.json --data data --out script --steps 4 --batch-size 16 --accumulate 2 \
+  --prediction sample --loss snr --lr 1e-4 --lr-schedule polynomial --warmup 1 --lr-steps 8 --lr-power 2 --lr-end 1e-6 \
+  --adam-beta1 0.95 --adam-beta2 0.99 --adam-eps 1e-7 --weight-decay 1e-6 --ema-decay 0.999 --ema-power 0.75 \
+  --ema-inv-gamma 2 --ema-update-after-step 0 --ema-min-decay 0.1 --min-snr-gamma 4 --sample-every 0 --held-out-every 0
+for field in '"adam_beta1": 0.95' '"adam_beta2": 0.99' '"adam_eps": 1e-07' '"ema_decay": 0.999' '"ema_inv_gamma": 2.0' \
+  '"ema_min_decay": 0.1' '"ema_power": 0.75' '"ema_update_after_step": 0' '"loss": "snr"' '"lr_end": 1e-06' '"lr_power": 2.0' \
+  '"lr_schedule": "polynomial"' '"lr_steps": 8' '"min_snr_gamma": 4.0' '"weight_decay": 1e-06'; do
+  has script/config.json "$field"
+done
+[ "$(sed -n 2p script/metrics.csv | cut -d, -f4)" = 0 ] || fail "a warm-up must begin with a rate of 0"
+expect 0 "rules of the rate" "$eddy" train --config config.json --data data --out rules --steps 3 --batch-size 16 --lr 1e-4 \
+  --lr-schedule piecewise_constant --lr-rules 1:1,0.5:2,0.25 --sample-every 0 --held-out-every 0
+[ "$(cut -d, -f4 rules/metrics.csv | tr '\n' ' ')" = "lr 0.0001 5e-05 2.5e-05 " ] || fail "rates: $(cut -d, -f4 rules/metrics.csv)"
 expect 1 "no steps" "$eddy" train --data data --out none --steps 0
 has stderr 'config: train: steps: must be an integer of at least 1, got 0$'
 [ -e none ] && fail "a refused run left a folder"
