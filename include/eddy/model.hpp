@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "eddy/network.hpp"
@@ -11,9 +13,15 @@
 
 namespace eddy::inline v0_1 {
 
-enum class DownBlock { down, resnet_down, attn_down };  // DownBlock2D, ResnetDownsampleBlock2D, AttnDownBlock2D
-enum class UpBlock { up, resnet_up, attn_up };          // UpBlock2D, ResnetUpsampleBlock2D, AttnUpBlock2D
-enum class Resampling { conv, resnet };                 // of the blocks with attention
+// DownBlock2D, ResnetDownsampleBlock2D, AttnDownBlock2D, SkipDownBlock2D, AttnSkipDownBlock2D, KDownBlock2D. Skip blocks are
+// those of NCSN++ [Song2020, H]: the picture itself, filtered to every size, is added on the way down.
+enum class DownBlock { down, resnet_down, attn_down, skip_down, attn_skip_down, k_down };
+// UpBlock2D, ResnetUpsampleBlock2D, AttnUpBlock2D, SkipUpBlock2D, AttnSkipUpBlock2D, KUpBlock2D. Skip blocks add their
+// pictures up to the output.
+enum class UpBlock { up, resnet_up, attn_up, skip_up, attn_skip_up, k_up };
+enum class Resampling { conv, resnet };  // of attn_down and attn_up
+// "positional": sinusoids; "fourier": random features of ln t, the output is divided by t; "learned": rows of a table.
+enum class TimeEmbedding { positional, fourier, learned };
 enum class TimeScaleShift { add, scale_shift };         // "default", "scale_shift"
 enum class ClassEmbedding { none, timestep, identity };
 
@@ -22,6 +30,7 @@ struct UNetConfig {
   std::int64_t in_channels = 3;
   std::int64_t out_channels = 3;
   bool center_input_sample = false;               // 2 x - 1 first
+  TimeEmbedding time_embedding_type = TimeEmbedding::positional;
   std::optional<std::int64_t> time_embedding_dim;  // none: 4 block_out_channels[0]
   double freq_shift = 0;
   bool flip_sin_to_cos = true;
@@ -38,13 +47,17 @@ struct UNetConfig {
   double dropout = 0;
   Activation act_fn = Activation::silu;
   std::optional<std::int64_t> attention_head_dim = 8;  // channels of a head; none: one head
-  int norm_num_groups = 32;
-  std::optional<int> attn_norm_num_groups;  // of the middle block
+  // Not of skip blocks, which have min(channels / 4, 32), nor of k blocks, which have channels / 32; none: they alone.
+  std::optional<int> norm_num_groups = 32;
+  std::optional<int> attn_norm_num_groups;  // of the middle block; none: norm_num_groups, or no norm with scale_shift
   double norm_eps = 1e-5;
   TimeScaleShift resnet_time_scale_shift = TimeScaleShift::add;
   bool add_attention = true;  // in the middle block
   ClassEmbedding class_embed_type = ClassEmbedding::none;
   std::optional<std::int64_t> num_class_embeds;  // rows of a table of class embeddings
+  std::optional<std::int64_t> num_train_timesteps;  // rows of the table of a learned time embedding
+  // Fields that a file had in other words of the same meaning ("swish", [8, 8], 1.0), as JSON: written as they were read.
+  std::vector<std::pair<std::string, std::string>> spelling;
 
   friend bool operator==(const UNetConfig&, const UNetConfig&) = default;
 };
@@ -63,8 +76,9 @@ class EDDY_API UNet {
   // Throws Error naming the field for a configuration that cannot be built.
   explicit UNet(const UNetConfig& config, const ModelOptions& options = {});
 
-  // x: (N, H, W, in_channels), t: (N), (1) or scalar; class_labels: i64 (N) or (1), or with class_embed_type f32 (N)
-  // (timestep), (N, time embedding) (identity) -> (N, H, W, out_channels). Throws Error for names it does not know.
+  // x: (N, H, W, in_channels), t: (N), (1) or scalar, positive with a fourier time embedding, whole and below
+  // num_train_timesteps with a learned one; class_labels: i64 (N) or (1), or with class_embed_type f32 (N) (timestep),
+  // (N, time embedding) (identity) -> (N, H, W, out_channels). Throws Error for names it does not know.
   Tensor operator()(const Tensor& x, const Tensor& t, const Condition& condition = {}) const;
   operator Network() const {
     return [unet = *this](const Tensor& x, const Tensor& t, const Condition& c) { return unet(x, t, c); };

@@ -101,6 +101,7 @@ struct Conv2dLayerOptions {
   int kernel = 3;
   Conv2dOptions conv{.stride = 1, .pad_top = 1, .pad_left = 1, .pad_bottom = 1, .pad_right = 1};
   bool zero = false;
+  bool bias = true;
 };
 
 // weight (out, in, kernel, kernel), bias (out).

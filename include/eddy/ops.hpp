@@ -85,6 +85,14 @@ EDDY_API Tensor upsample_nearest(const Tensor& x, std::int64_t height, std::int6
 // Mean of 2 x 2 blocks, a last odd row or column left out (torch's AvgPool2d(2)).
 EDDY_API Tensor avg_pool2(const Tensor& x);
 
+enum class FirBorder { zeros, reflect };  // what lies outside of a picture
+
+// Half and twice the size through the filter (1, 3, 3, 1) along both axes [Song2020, H]. A constant stays, but for a border
+// of zeros. (N, H, W, C) -> (N, H / 2, W / 2, C), rounded down; H and W are at least 2.
+EDDY_API Tensor fir_downsample(const Tensor& x, FirBorder border = FirBorder::zeros);
+// (N, H, W, C) -> (N, height, width, C); height is 2 H or 2 H + 1, width alike. To reflect, H and W are at least 2.
+EDDY_API Tensor fir_upsample(const Tensor& x, std::int64_t height, std::int64_t width, FirBorder border = FirBorder::zeros);
+
 struct GroupNormOptions {
   int groups = 32;
   double eps = 1e-5;
@@ -126,5 +134,9 @@ struct TimestepEmbeddingOptions {
 // Sinusoids of t (N) -> (N, channels), a last zero when channels is odd; differentiable in t. [Vaswani2017, 3.5] in the
 // forms of DDPM (freq_shift 1, [sin, cos]) and of guided-diffusion (0, [cos, sin]).
 EDDY_API Tensor timestep_embedding(const Tensor& t, const TimestepEmbeddingOptions& options);
+
+// Random Fourier features [sin, cos] of 2 pi weight ln t: t (N), positive, weight (C) -> (N, 2 C); differentiable in both
+// [Song2020, H].
+EDDY_API Tensor fourier_embedding(const Tensor& t, const Tensor& weight);
 
 }  // namespace eddy::inline v0_1

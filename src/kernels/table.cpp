@@ -7,14 +7,15 @@
   extern const ActivationKernels<float> activation_kernels;                                      \
   extern const AttentionKernels<float> attention_kernels;                                        \
   extern const ConvKernels conv_kernels;                                                         \
+  extern const FirKernels fir_kernels;                                                           \
   extern const GroupNormKernels<float> group_norm_kernels;                                       \
   extern const LinearKernels linear_kernels;                                                     \
   extern const MseKernels<float> mse_kernels;                                                    \
   extern const OptimizerKernels optimizer_kernels;                                               \
   const KernelTable& table() noexcept {                                                          \
-    static const KernelTable all{activation_kernels, attention_kernels, conv_kernels,            \
-                                 group_norm_kernels, linear_kernels,    mse_kernels,             \
-                                 optimizer_kernels};                                             \
+    static const KernelTable all{activation_kernels, attention_kernels,  conv_kernels,           \
+                                 fir_kernels,        group_norm_kernels, linear_kernels,         \
+                                 mse_kernels,        optimizer_kernels};                         \
     return all;                                                                                  \
   }                                                                                              \
   }

@@ -5,6 +5,7 @@
 #include "kernels/activation.hpp"
 #include "kernels/attention.hpp"
 #include "kernels/conv2d.hpp"
+#include "kernels/fir.hpp"
 #include "kernels/group_norm.hpp"
 #include "kernels/linear.hpp"
 #include "kernels/mse.hpp"
@@ -16,6 +17,7 @@ struct KernelTable {
   ActivationKernels<float> activation;
   AttentionKernels<float> attention;
   ConvKernels conv2d;
+  FirKernels fir;
   GroupNormKernels<float> group_norm;
   LinearKernels linear;
   MseKernels<float> mse;

@@ -6,16 +6,17 @@ namespace eddy::inline v0_1 {
 
 AttentionBlock::AttentionBlock(const ParameterTree& tree, std::int64_t channels, const AttentionBlockOptions& options)
     : options_(options) {
-  if (options.head_channels < 1 || channels % options.head_channels != 0) {
-    throw Error(tree.prefix() + ": attention_head_dim " + std::to_string(options.head_channels) +
-                " does not divide " + std::to_string(channels) + " channels");
+  if (options.head_channels < 1 || options.head_channels > channels) {
+    throw Error(tree.prefix() + ": attention_head_dim must be 1 to the " + std::to_string(channels) + " channels, got " +
+                std::to_string(options.head_channels));
   }
   heads_ = static_cast<int>(channels / options.head_channels);
+  const std::int64_t inner = heads_ * options.head_channels;  // as many whole heads as the channels hold, as in diffusers
   if (options.groups > 0) norm_ = GroupNorm(tree.in("group_norm"), channels, {options.groups, options.eps});
-  to_q_ = Linear(tree.in("to_q"), channels, channels);
-  to_k_ = Linear(tree.in("to_k"), channels, channels);
-  to_v_ = Linear(tree.in("to_v"), channels, channels);
-  to_out_ = Linear(tree.in("to_out").in("0"), channels, channels, {.zero = true});
+  to_q_ = Linear(tree.in("to_q"), channels, inner);
+  to_k_ = Linear(tree.in("to_k"), channels, inner);
+  to_v_ = Linear(tree.in("to_v"), channels, inner);
+  to_out_ = Linear(tree.in("to_out").in("0"), inner, channels, {.zero = true});
 }
 
 Tensor AttentionBlock::operator()(const Tensor& x) const {

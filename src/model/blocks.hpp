@@ -26,26 +26,43 @@ struct TimestepEmbedding {
 struct BlockOptions {
   std::int64_t time_channels = 0;
   int groups = 32;
+  int groups_out = 0;  // of norm2; 0: groups
   double eps = 1e-5;
   Activation activation = Activation::silu;
   TimeScaleShift time_norm = TimeScaleShift::add;
   double dropout = 0;
   double output_scale = 1;
+  bool adaptive = false;  // time makes scale and shift of both norms, which have no weights; no bias in the shortcut
 };
 
-enum class Resize { none, down, up };
+enum class Resize { none, down, up, fir_down, fir_up };  // means of 2x2 and nearest neighbours, or the filter (1, 3, 3, 1)
 
-// norm1, activation, [resize], conv1, + time, norm2, activation, dropout, conv2, + shortcut.
+// Group norm without weights, times 1 + scale plus shift, [scale, shift] = linear(time) (diffusers: AdaGroupNorm).
+struct AdaptiveGroupNorm {
+  Linear linear;
+  GroupNormOptions options;
+  AdaptiveGroupNorm() = default;
+  AdaptiveGroupNorm(const ParameterTree& tree, std::int64_t time_channels, std::int64_t channels,
+                    const GroupNormOptions& options);
+  // x2: joined to x along the channels, may be empty.
+  Tensor operator()(const Tensor& x, const Tensor& x2, const Tensor& time) const;
+};
+
+// norm1, activation, [resize], conv1, + time, norm2, activation, dropout, conv2, + shortcut. The shortcut is a 1x1
+// convolution where the channels differ or the filter resizes, else the input.
 class ResnetBlock {
  public:
   ResnetBlock() = default;
   ResnetBlock(const ParameterTree& tree, std::int64_t in, std::int64_t out, const BlockOptions& options,
               Resize resize = Resize::none);
-  // skip: joined to x along the channels, may be empty. time: activated embedding (N, time_channels).
-  // up_to: the size that a block with Resize::up goes to.
+  // skip: joined to x along the channels, may be empty. time: embedding (N, time_channels), activated unless adaptive().
+  // up_to: the size that a block that resizes up goes to.
   Tensor operator()(const Tensor& x, const Tensor& skip, const Tensor& time, std::optional<Size> up_to = {}) const;
+  bool adaptive() const { return options_.adaptive; }
 
  private:
+  Tensor inside(const Tensor& x, const Tensor& skip, const Tensor& time, std::optional<Size> up_to) const;
+  Tensor inside_adaptive(const Tensor& x, const Tensor& skip, const Tensor& time) const;
   Tensor normed(const GroupNorm& norm, const Tensor& x, const Tensor& x2 = {}, const Tensor& scale = {},
                 const Tensor& shift = {}) const;
   Tensor resized(const Tensor& x, std::optional<Size> up_to) const;
@@ -55,6 +72,7 @@ class ResnetBlock {
   std::int64_t out_ = 0;
   std::string dropout_path_;
   GroupNorm norm1_, norm2_;
+  AdaptiveGroupNorm adaptive1_, adaptive2_;
   Conv2d conv1_, conv2_, shortcut_;
   Linear time_;
   bool has_shortcut_ = false;

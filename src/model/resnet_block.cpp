@@ -3,9 +3,11 @@
 //   h   = conv1(resize(act(norm1([x, skip]))))
 //   h   = act(norm2(h + W act(time)))               "default"
 //   h   = act(norm2(h) (1 + scale) + shift)         "scale_shift", [scale, shift] = W act(time) [Nichol2021, 2]
-//   out = (resize(shortcut([x, skip])) + conv2(dropout(h))) / output_scale
+//   h   = act(ada2(conv1(act(ada1([x, skip])))))    adaptive: ada(h) = norm(h) (1 + scale) + shift, [scale, shift] = W time
+//   out = (shortcut(resize([x, skip])) + conv2(dropout(h))) / output_scale
 //
 // act(time) is the same for every block and is taken once, outside.
+#include "eddy/error.hpp"
 #include "model/blocks.hpp"
 
 namespace eddy::inline v0_1 {
@@ -15,14 +17,21 @@ ResnetBlock::ResnetBlock(const ParameterTree& tree, std::int64_t in, std::int64_
     : options_(options), resize_(resize), out_(out), dropout_path_(tree.prefix() + "dropout") {
   const bool silu = options.activation == Activation::silu;  // silu is part of the norm's pass
   const GroupNormOptions norm{options.groups, options.eps, silu ? Activation::silu : Activation::none};
-  norm1_ = GroupNorm(tree.in("norm1"), in, norm);
+  const GroupNormOptions norm_out{options.groups_out > 0 ? options.groups_out : norm.groups, norm.eps, norm.activation};
+  if (options.adaptive) {
+    adaptive1_ = AdaptiveGroupNorm(tree.in("norm1"), options.time_channels, in, norm);
+    adaptive2_ = AdaptiveGroupNorm(tree.in("norm2"), options.time_channels, out, norm_out);
+  } else {
+    norm1_ = GroupNorm(tree.in("norm1"), in, norm);
+    const std::int64_t time_out = options.time_norm == TimeScaleShift::scale_shift ? 2 * out : out;
+    time_ = Linear(tree.in("time_emb_proj"), options.time_channels, time_out);
+    norm2_ = GroupNorm(tree.in("norm2"), out, norm_out);
+  }
   conv1_ = Conv2d(tree.in("conv1"), in, out);
-  const std::int64_t time_out = options.time_norm == TimeScaleShift::scale_shift ? 2 * out : out;
-  time_ = Linear(tree.in("time_emb_proj"), options.time_channels, time_out);
-  norm2_ = GroupNorm(tree.in("norm2"), out, norm);
   conv2_ = Conv2d(tree.in("conv2"), out, out, {.zero = true});
-  has_shortcut_ = in != out;
-  if (has_shortcut_) shortcut_ = Conv2d(tree.in("conv_shortcut"), in, out, {.kernel = 1, .conv = {}});
+  has_shortcut_ = in != out || resize == Resize::fir_down || resize == Resize::fir_up;
+  const Conv2dLayerOptions pointwise{.kernel = 1, .conv = {}, .bias = !options.adaptive};
+  if (has_shortcut_) shortcut_ = Conv2d(tree.in("conv_shortcut"), in, out, pointwise);
 }
 
 Tensor ResnetBlock::normed(const GroupNorm& norm, const Tensor& x, const Tensor& x2, const Tensor& scale,
@@ -32,34 +41,63 @@ Tensor ResnetBlock::normed(const GroupNorm& norm, const Tensor& x, const Tensor&
 }
 
 Tensor ResnetBlock::resized(const Tensor& x, std::optional<Size> up_to) const {
+  const Size size = up_to.value_or(Size{2 * x.extent(1), 2 * x.extent(2)});
   switch (resize_) {
     case Resize::none:
       return x;
     case Resize::down:
       return avg_pool2(x);
-    case Resize::up: {
-      const Size size = up_to.value_or(Size{2 * x.extent(1), 2 * x.extent(2)});
+    case Resize::up:
       return upsample_nearest(x, size.height, size.width);
-    }
+    case Resize::fir_down:
+      return fir_downsample(x);
+    case Resize::fir_up:
+      return fir_upsample(x, size.height, size.width);
   }
   return x;
 }
 
-Tensor ResnetBlock::operator()(const Tensor& x, const Tensor& skip, const Tensor& time,
-                               std::optional<Size> up_to) const {
+// The residual branch up to the dropout.
+Tensor ResnetBlock::inside(const Tensor& x, const Tensor& skip, const Tensor& time, std::optional<Size> up_to) const {
   const Tensor a = resized(normed(norm1_, x, skip), up_to);  // (N, H, W, in)
   const Tensor t = time_(time);                              // (N, out) or (N, 2 out)
-  Tensor h;                                                  // (N, H, W, out)
   if (options_.time_norm == TimeScaleShift::scale_shift) {
-    h = normed(norm2_, conv1_(a), {}, slice(t, 0, out_), slice(t, out_, out_));
-  } else {
-    h = normed(norm2_, conv1_(a, t));
+    return normed(norm2_, conv1_(a), {}, slice(t, 0, out_), slice(t, out_, out_));
   }
+  return normed(norm2_, conv1_(a, t));
+}
+
+Tensor ResnetBlock::inside_adaptive(const Tensor& x, const Tensor& skip, const Tensor& time) const {
+  const auto act = [&](const Tensor& y) {
+    return options_.activation == Activation::silu ? y : activate(y, options_.activation);
+  };
+  return act(adaptive2_(conv1_(act(adaptive1_(x, skip, time))), {}, time));
+}
+
+Tensor ResnetBlock::operator()(const Tensor& x, const Tensor& skip, const Tensor& time,
+                               std::optional<Size> up_to) const {
+  Tensor h = options_.adaptive ? inside_adaptive(x, skip, time) : inside(x, skip, time, up_to);  // (N, H, W, out)
   h = dropout(h, options_.dropout, dropout_path_);
   const Tensor straight = resize_ == Resize::none ? x : resized(x, up_to);
   const Tensor residual = has_shortcut_ ? shortcut_.joined(straight, skip) : straight;
   const Tensor sum = conv2_(h, {}, residual);
   return options_.output_scale == 1 ? sum : affine(sum, 1 / options_.output_scale);
+}
+
+AdaptiveGroupNorm::AdaptiveGroupNorm(const ParameterTree& tree, std::int64_t time_channels, std::int64_t channels,
+                                     const GroupNormOptions& o)
+    : linear(tree.in("linear"), time_channels, 2 * channels), options(o) {
+  if (o.groups < 1 || channels % o.groups != 0) {
+    throw Error("group norm " + tree.prefix() + ": " + std::to_string(o.groups) + " groups do not divide " +
+                std::to_string(channels) + " channels; change block_out_channels");
+  }
+}
+
+Tensor AdaptiveGroupNorm::operator()(const Tensor& x, const Tensor& x2, const Tensor& time) const {
+  const Tensor t = linear(time);  // (N, 2 channels)
+  const std::int64_t channels = t.extent(1) / 2;
+  return group_norm(x, Tensor::full({channels}, 1, x.context()), Tensor::zeros({channels}, x.context()), options, x2,
+                    slice(t, 0, channels), slice(t, channels, channels));
 }
 
 Conv2d downsample_conv(const ParameterTree& tree, std::int64_t channels, int padding) {

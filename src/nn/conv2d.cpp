@@ -7,15 +7,15 @@ Conv2d::Conv2d(const ParameterTree& tree, std::int64_t in, std::int64_t out, con
     : options(o.conv) {
   const std::int64_t area = std::int64_t{o.kernel} * o.kernel;
   weight = tree.add("weight", {out, in, o.kernel, o.kernel}, weight_initializer(tree, in * area, out * area, o.zero));
-  bias = tree.add("bias", {out}, bias_initializer(tree, in * area));
+  if (o.bias) bias = tree.add("bias", {out}, bias_initializer(tree, in * area));
 }
 
 Tensor Conv2d::operator()(const Tensor& x, const Tensor& sample_bias, const Tensor& residual) const {
-  return conv2d(x, weight.value(), bias.value(), options, {}, sample_bias, residual);
+  return conv2d(x, weight.value(), bias.defined() ? bias.value() : Tensor{}, options, {}, sample_bias, residual);
 }
 
 Tensor Conv2d::joined(const Tensor& x, const Tensor& x2) const {
-  return conv2d(x, weight.value(), bias.value(), options, x2);
+  return conv2d(x, weight.value(), bias.defined() ? bias.value() : Tensor{}, options, x2);
 }
 
 }  // namespace eddy::inline v0_1

@@ -29,9 +29,16 @@ std::string old_name(const std::string& name) {
   return {};
 }
 
-// A U-Net with the weights of a file, which is looked at before memory is taken.
-UNet filled(const UNetConfig& config, const std::string& path, const std::string& prefix, const Context& context) {
-  const UNet unet(config, {.allocate = false, .context = context});
+UNet declared(const UNetConfig& config, const std::string& source, const Context& context) try {
+  return UNet(config, {.allocate = false, .context = context});
+} catch (const Error& error) {
+  throw Error(source + ": " + error.what());
+}
+
+// A U-Net with the weights of a file, which is looked at before memory is taken. `source` is where the configuration is from.
+UNet filled(const UNetConfig& config, const std::string& source, const std::string& path, const std::string& prefix,
+            const Context& context) {
+  const UNet unet = declared(config, source, context);
   const SafetensorsFile file(path);
   find_weights(file, unet.parameters(), prefix);
   unet.tree().allocate(context);
@@ -45,9 +52,12 @@ UNet read_unet(const std::string& folder, const Context& context) {
   if (!json.is_object() || json.value("_class_name", Json("UNet2DModel")) != "UNet2DModel") {
     throw Error(path + ": must be the configuration of a UNet2DModel");
   }
-  // Keys of other versions of diffusers are left aside, as diffusers does.
-  const UNetConfig config = unet_config_from_json(json, path, [](const std::string&) {});
-  return filled(config, join(folder, kWeights), {}, context);
+  // Keys of other versions of diffusers are left aside, as diffusers does; its own begin with _.
+  const UNetConfig config = unet_config_from_json(json, path, [&](const std::string& key) {
+    if (key.starts_with('_')) return;
+    context.log(LogLevel::warning, path + ": " + key + " is no field of a UNet2DModel, it is left aside");
+  });
+  return filled(config, path, join(folder, kWeights), {}, context);
 }
 
 SchedulerConfig read_scheduler(const std::string& path, const Context& context) {
@@ -87,7 +97,7 @@ Model read_run(const std::string& path, const Context& context) {
   const std::string newest = newest_checkpoint(path);
   if (newest.empty()) throw Error(path + ": the run has neither a model/ nor a checkpoint yet");
   const RunConfig config = run_config_from_json(read_json(join(path, "config.json")), join(path, "config.json"));
-  const UNet unet = filled(config.unet, join(newest, "state.safetensors"), "ema.", context);
+  const UNet unet = filled(config.unet, join(path, "config.json"), join(newest, "state.safetensors"), "ema.", context);
   return {unet, config.scheduler, config.class_names, config.no_label(), checkpoint_step(newest)};
 }
 

@@ -33,15 +33,6 @@ std::string name_of(T value, const Names<T>& names) {
 }
 
 template <class T>
-std::vector<T> named_list(JsonFields& fields, const std::string& key, const std::vector<T>& otherwise,
-                          const Names<T>& names) {
-  if (!fields.has(key)) return fields.raw(key), otherwise;
-  std::vector<T> result;
-  for (const std::string& text : fields.texts(key, {})) result.push_back(named(fields, key, text, names));
-  return result;
-}
-
-template <class T>
 std::vector<std::string> names_of(const std::vector<T>& values, const Names<T>& names) {
   std::vector<std::string> result;
   for (const T value : values) result.push_back(name_of(value, names));

@@ -6,6 +6,7 @@
 #include "kernels/attention.hpp"
 #include "kernels/group_norm.hpp"
 #include "kernels/mse.hpp"
+#include "ops/fourier_embedding.hpp"
 #include "ops/timestep_embedding.hpp"
 
 namespace eddy::inline v0_1::in_double {
@@ -108,6 +109,15 @@ InDouble attention_in_double(Arrays in, const AttentionOptions& o, const Array& 
   kernels.forward(kOneThread, s, inputs, data(r.value), data(stats), data(scratch));
   kernels.backward(kOneThread, s, inputs, data(r.value), data(stats), dy.data(), data(g[kQ]), data(g[kK]), data(g[kV]),
                    data(g[kBias]), data(scratch));
+  return r;
+}
+
+InDouble fourier_embedding_in_double(Arrays in, const Array& seed) {
+  const Numbers t = values(in[0]), w = values(in[1]), dy = values(seed);
+  InDouble r{Numbers(dy.size()), {Numbers(t.size()), Numbers(w.size())}};
+  fourier_features(in[0].elements(), in[1].elements(), t.data(), w.data(), r.value.data());
+  fourier_features_gradient(in[0].elements(), in[1].elements(), t.data(), w.data(), dy.data(), r.gradients[0].data(),
+                            r.gradients[1].data());
   return r;
 }
 

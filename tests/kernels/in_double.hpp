@@ -19,6 +19,7 @@ InDouble activate_in_double(Arrays in, ActivationKind kind, const Array& seed);
 InDouble mse_in_double(Arrays in, const Array& seed);
 InDouble group_norm_in_double(Arrays in, const GroupNormOptions& options, const Array& seed);
 InDouble attention_in_double(Arrays in, const AttentionOptions& options, const Array& seed);
+InDouble fourier_embedding_in_double(Arrays in, const Array& seed);
 InDouble timestep_embedding_in_double(Arrays in, const TimestepEmbeddingOptions& options, const Array& seed);
 
 }  // namespace eddy::test

@@ -3,6 +3,7 @@
 
 using namespace eddy;
 using eddy::test::Golden;
+using eddy::test::as_stored;
 using eddy::test::golden_condition;
 using eddy::test::golden_unet;
 using eddy::test::instruction_sets;
@@ -10,7 +11,8 @@ using eddy::test::norm;
 using eddy::test::relative_l2;
 
 TEST_CASE("unet: outputs and gradients are those of diffusers, on every instruction set", "[model]") {
-  const std::string name = GENERATE("ddpm", "classes", "resnet", "middle", "nomiddle");
+  const std::string name = GENERATE("ddpm", "classes", "resnet", "middle", "nomiddle", "ncsnpp", "skips", "learned", "guided",
+                                    "k");
   for (const Isa isa : instruction_sets()) {
     for (const bool recompute : {false, true}) {
       CAPTURE(name, eddy::name(isa), recompute);
@@ -19,19 +21,25 @@ TEST_CASE("unet: outputs and gradients are those of diffusers, on every instruct
       const UNet unet = golden_unet(golden, context);
       unet.set_checkpoint(recompute);
       std::vector<Tensor> leaves{golden.tensor("in.x", context).variable()};
-      for (const Parameter& parameter : unet.parameters()) leaves.push_back(parameter.value());
+      std::vector<std::string> names;
+      for (const Parameter& parameter : unet.parameters()) {
+        CHECK(parameter.trainable() == golden.has("grad." + parameter.name()));
+        if (!parameter.trainable()) continue;
+        names.push_back(parameter.name());
+        leaves.push_back(parameter.value());
+      }
       const Tensor y = unet(leaves[0], golden.tensor("in.t", context), golden_condition(golden, context));
       CHECK(relative_l2(y.values(), golden.tensor("out.y").values()) < 1e-4);
       const std::vector<Tensor> found = gradients(y, leaves, golden.tensor("in.seed", context));
       CHECK(relative_l2(found[0].values(), golden.tensor("out.dx").values()) < 2e-4);
       double all = 0;
-      for (const Parameter& p : unet.parameters()) all = std::hypot(all, norm(golden.tensor("grad." + p.name()).values()));
-      for (std::size_t i = 0; i < unet.parameters().size(); ++i) {
-        const std::string& parameter = unet.parameters()[i].name();
-        const Tensor expected = golden.tensor("grad." + parameter);
+      for (const std::string& each : names) all = std::hypot(all, norm(golden.tensor("grad." + each).values()));
+      for (std::size_t i = 0; i < names.size(); ++i) {
+        const Tensor expected = golden.tensor("grad." + names[i]);
         const double size = std::max(norm(expected.values()), 1e-4 * all);
-        CAPTURE(parameter);
-        CHECK(relative_l2(found[i + 1].values(), expected.values()) * norm(expected.values()) / size < 2e-4);
+        CAPTURE(names[i]);
+        const std::vector<float> got = as_stored(found[i + 1].values(), expected.values().size());
+        CHECK(relative_l2(got, expected.values()) * norm(expected.values()) / size < 2e-4);
       }
     }
   }
@@ -57,23 +65,44 @@ TEST_CASE("unet: parameter counts are the published ones", "[model]") {
                          .attention_head_dim = 32,
                          .norm_num_groups = 8};
   CHECK(UNet(small, {.initialise = false}).tree().elements() == 3939393);
+  // google/ncsnpp-celebahq-256 and ncsnpp-church-256
+  const UNetConfig ncsnpp{.time_embedding_type = TimeEmbedding::fourier,
+                          .down_block_types = {DownBlock::skip_down, DownBlock::skip_down, DownBlock::skip_down,
+                                               DownBlock::skip_down, DownBlock::attn_skip_down, DownBlock::skip_down,
+                                               DownBlock::skip_down},
+                          .up_block_types = {UpBlock::skip_up, UpBlock::skip_up, UpBlock::attn_skip_up, UpBlock::skip_up,
+                                             UpBlock::skip_up, UpBlock::skip_up, UpBlock::skip_up},
+                          .block_out_channels = {128, 128, 256, 256, 256, 256, 256},
+                          .mid_block_scale_factor = 1.4142135623730951,
+                          .attention_head_dim = std::nullopt,
+                          .norm_num_groups = std::nullopt,
+                          .norm_eps = 1e-6};
+  CHECK(UNet(ncsnpp, {.allocate = false}).tree().elements() == 65574549);
 }
 
 TEST_CASE("unet: a sample alone, in a batch and with other threads has the same bytes", "[model]") {
-  const UNetConfig config{.in_channels = 2,
-                          .out_channels = 2,
-                          .down_block_types = {DownBlock::down, DownBlock::attn_down},
-                          .up_block_types = {UpBlock::attn_up, UpBlock::up},
-                          .block_out_channels = {12, 24},
-                          .layers_per_block = 1,
-                          .attention_head_dim = 8,
-                          .norm_num_groups = 4};
+  UNetConfig config{.in_channels = 3,
+                    .out_channels = 3,
+                    .down_block_types = {DownBlock::down, DownBlock::attn_down},
+                    .up_block_types = {UpBlock::attn_up, UpBlock::up},
+                    .block_out_channels = {12, 24},
+                    .layers_per_block = 1,
+                    .attention_head_dim = 8,
+                    .norm_num_groups = 4};
+  const std::string kind = GENERATE("plain", "skip", "k");
+  if (kind != "plain") {
+    const bool skip = kind == "skip";
+    config.time_embedding_type = TimeEmbedding::fourier;
+    config.down_block_types = std::vector(2, skip ? DownBlock::skip_down : DownBlock::k_down);
+    config.up_block_types = std::vector(2, skip ? UpBlock::skip_up : UpBlock::k_up);
+    config.block_out_channels = {32, 32};
+  }
   for (const Isa isa : instruction_sets()) {
     std::vector<float> reference;
     for (const int threads : {1, 2, 3, 7}) {
       const Context context(ContextOptions{.isa = isa, .threads = threads});
       const UNet unet(config, {.seed = 3, .initialisation = Initialisation::torch, .context = context});
-      const Tensor x = philox_noise(1).normal({16, 11, 14, 2}, kInitialNoise, context);  // odd: goes to the skips' sizes
+      const Tensor x = philox_noise(1).normal({16, 11, 14, 3}, kInitialNoise, context);  // odd: goes to the skips' sizes
       const Tensor t = Tensor::full({16}, 500, context);
       const NoGrad no_grad;
       for (const std::int64_t batch : {16, 5, 2, 1}) {
@@ -84,7 +113,7 @@ TEST_CASE("unet: a sample alone, in a batch and with other threads has the same 
           all.insert(all.end(), y.values().begin(), y.values().end());
         }
         if (reference.empty()) reference = all;
-        CAPTURE(eddy::name(isa), threads, batch);
+        CAPTURE(kind, eddy::name(isa), threads, batch);
         CHECK(all == reference);
       }
     }
@@ -104,6 +133,45 @@ TEST_CASE("unet: what it cannot build or take is an error that names it", "[mode
   for (const Activation other : {Activation::none, Activation::gelu_tanh, Activation::tanh, Activation::quick_gelu}) {
     CHECK_THROWS_WITH(UNet(UNetConfig{.act_fn = other}), Catch::Contains("act_fn"));
   }
+}
+
+TEST_CASE("unet: blocks that do not go together, and times that the embedding does not know, are named", "[model]") {
+  const auto refused = [](std::vector<DownBlock> down, std::vector<UpBlock> up, const char* message, auto change) {
+    UNetConfig c{.down_block_types = std::move(down), .up_block_types = std::move(up), .block_out_channels = {32, 32}};
+    change(c);
+    CHECK_THROWS_WITH(UNet(c, {.allocate = false}), Catch::Contains(message));
+  };
+  const auto as_it_is = [](UNetConfig&) {};
+  using D = DownBlock;
+  using U = UpBlock;
+  refused({D::down, D::down}, {U::skip_up, U::up}, "up_block_types[1] follows a skip block", as_it_is);
+  refused({D::skip_down, D::down}, {U::up, U::up}, "in_channels must be 3", [](UNetConfig& c) { c.in_channels = 1; });
+  refused({D::down, D::down}, {U::skip_up, U::skip_up}, "out_channels must be 3", [](UNetConfig& c) { c.out_channels = 6; });
+  refused({D::skip_down, D::down}, {U::up, U::up}, "norm_num_groups must be given",
+          [](UNetConfig& c) { c.norm_num_groups.reset(); });
+  refused({D::k_down, D::down}, {U::up, U::up}, "up_block_types[1] does not fit", as_it_is);
+  refused({D::down, D::down}, {U::k_up, U::k_up}, "up_block_types[0] does not fit", as_it_is);
+  refused({D::down, D::down}, {U::up, U::up}, "num_train_timesteps must be given",
+          [](UNetConfig& c) { c.time_embedding_type = TimeEmbedding::learned; });
+  refused({D::down, D::down}, {U::up, U::up}, "freq_shift", [](UNetConfig& c) { c.freq_shift = 16; });
+  refused({D::attn_down, D::down}, {U::up, U::up}, "attention_head_dim must be 1 to the 32 channels, got 33",
+          [](UNetConfig& c) { c.attention_head_dim = 33; });
+  UNetConfig gap{.down_block_types = {D::skip_down, D::down, D::skip_down, D::down}, .up_block_types = std::vector(4, U::up),
+                 .block_out_channels = {32, 32, 32, 32}};
+  CHECK_THROWS_WITH(UNet(gap, {.allocate = false}), Catch::Contains("down_block_types[2] is a skip block"));
+  gap.down_block_types = {D::down, D::down, D::down, D::k_down};
+  CHECK_NOTHROW(UNet(gap, {.allocate = false}));  // the last place has no step
+
+  UNetConfig c{.down_block_types = {D::down}, .up_block_types = {U::up}, .block_out_channels = {8}, .norm_num_groups = 4,
+               .num_train_timesteps = 10};
+  const Tensor x = Tensor::zeros({1, 4, 4, 3});
+  c.time_embedding_type = TimeEmbedding::learned;
+  for (const float t : {-1.0f, 10.0f, 2.5f}) {
+    CHECK_THROWS_WITH(UNet(c)(x, Tensor::full({1}, t)), Catch::Contains("whole numbers in [0, 10)"));
+  }
+  CHECK_NOTHROW(UNet(c)(x, Tensor::full({1}, 9)));
+  c.time_embedding_type = TimeEmbedding::fourier;
+  CHECK_THROWS_WITH(UNet(c)(x, Tensor::zeros({1})), Catch::Contains("t must be positive"));
 }
 
 TEST_CASE("unet: class labels come once, and with identity in the shape of the time embedding", "[model]") {

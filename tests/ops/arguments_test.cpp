@@ -37,6 +37,11 @@ TEST_CASE("operations: arguments that do not fit are refused by name", "[ops]") 
   CHECK_THROWS_WITH(conv2d(picture, zeros({8, 12, 3, 3}), {}, {}, picture), Contains("1x1"));
   CHECK_THROWS_WITH(conv2d(picture, zeros({8, 6, 1, 1}), {}, {}, {}, zeros({3, 8})), Contains("sample_bias must be (2, 8)"));
   CHECK_THROWS_WITH(upsample_nearest(picture, 0, 4), Contains("upsample_nearest"));
+  CHECK_THROWS_WITH(fir_downsample(zeros({1, 1, 4, 2})), Contains("fir_downsample") && Contains("at least 2"));
+  CHECK_THROWS_WITH(fir_upsample(picture, 8, 10), Contains("fir_upsample") && Contains("8 x 10"));
+  CHECK_THROWS_WITH(fir_upsample(zeros({1, 1, 4, 2}), 2, 8, FirBorder::reflect), Contains("at least 2"));
+  CHECK_THROWS_WITH(fourier_embedding(zeros({2}), zeros({3})), Contains("fourier_embedding") && Contains("positive"));
+  CHECK_THROWS_WITH(fourier_embedding(Tensor::full({2}, 1), zeros({3, 1})), Contains("(3, 1)"));
   CHECK_THROWS_WITH(group_norm(picture, zeros({6}), zeros({6}), {.groups = 4}), Contains("4 groups must divide 6 channels"));
   CHECK_THROWS_WITH(group_norm(picture, zeros({5}), zeros({6}), {.groups = 2}), Contains("gamma must be (6)"));
   CHECK_THROWS_WITH(group_norm(picture, zeros({6}), zeros({6}), {.groups = 2}, {}, zeros({2, 6})), Contains("come together"));

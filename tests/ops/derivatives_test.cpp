@@ -185,7 +185,9 @@ double worst_error(const std::vector<double>& got, const std::vector<double>& ex
 }
 
 const std::set<std::string> kForwardMode{"silu", "relu", "gelu", "gelu_tanh", "quick_gelu", "tanh",  "sigmoid",
-                                         "mish", "exp",  "affine", "reshape",  "slice",      "dropout"};
+                                         "mish", "exp",  "affine", "reshape",  "slice",      "dropout",
+                                         "fir_downsample", "fir_downsample odd", "fir_downsample two", "fir_downsample reflect",
+                                         "fir_upsample", "fir_upsample odd", "fir_upsample reflect", "fir_upsample reflect odd"};
 
 // The derivative along keyed tangents of all inputs at once.
 void check_forward(const Row& row, std::vector<Array> in, const Context& context) {

@@ -179,6 +179,27 @@ void add_resampling(std::vector<Row>& rows) {
   }
   rows.push_back({"avg_pool2", {{{2, 5, 6, 7}}}, [](Tensors in) { return avg_pool2(in[0]); },
                   [](Arrays in) { return avg_pool2(in[0]); }});
+  struct Fir {
+    const char* name;
+    std::int64_t height, width, to_height, to_width, channels;
+    FirBorder border;
+  };
+  const Fir cases[] = {{"fir_downsample", 6, 8, 3, 4, 3, FirBorder::zeros},
+                       {"fir_downsample odd", 7, 5, 3, 2, 19, FirBorder::zeros},
+                       {"fir_downsample two", 2, 3, 1, 1, 2, FirBorder::zeros},
+                       {"fir_downsample reflect", 6, 7, 3, 3, 5, FirBorder::reflect},
+                       {"fir_upsample", 3, 4, 6, 8, 3, FirBorder::zeros},
+                       {"fir_upsample odd", 3, 1, 7, 3, 17, FirBorder::zeros},
+                       {"fir_upsample reflect", 2, 5, 4, 10, 5, FirBorder::reflect},
+                       {"fir_upsample reflect odd", 3, 2, 7, 5, 2, FirBorder::reflect}};
+  for (const Fir& c : cases) {
+    rows.push_back({c.name, {{{2, c.height, c.width, c.channels}}},
+                    [c](Tensors in) {
+                      return c.to_height < c.height ? fir_downsample(in[0], c.border)
+                                                    : fir_upsample(in[0], c.to_height, c.to_width, c.border);
+                    },
+                    [c](Arrays in) { return fir_resample(in[0], c.to_height, c.to_width, c.border); }});
+  }
 }
 
 void add_group_norm(std::vector<Row>& rows) {
@@ -276,6 +297,10 @@ void add_embeddings(std::vector<Row>& rows) {
   }
   rows.push_back({"embedding bf16", {{{7}, Fill::index}, {{5, 9}, Fill::normal, DType::bf16}},
                   [](Tensors in) { return embedding(in[0], in[1]); }, [](Arrays in) { return embedding(in[0], in[1]); }});
+  rows.push_back({"fourier_embedding", {{{5}, Fill::positive}, {{19}, Fill::normal, DType::f32, false, 16}},
+                  [](Tensors in) { return fourier_embedding(in[0], in[1]); },
+                  [](Arrays in) { return fourier_embedding(in[0], in[1]); }});
+  rows.back().in_double = fourier_embedding_in_double;
   for (const TimestepEmbeddingOptions& o :
        {TimestepEmbeddingOptions{}, {32, false, 1}, {33, true, 0}, {16, false, 0.5, 100}}) {
     rows.push_back({"timestep_embedding of " + std::to_string(o.channels), {{{5}, Fill::timestep}},

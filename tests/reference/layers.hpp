@@ -89,6 +89,40 @@ inline Array avg_pool2(const Array& x) {
   return y;
 }
 
+// Along one axis, by the definition of upfirdn: the input with zeros between (up) and around it or mirrored, times the filter,
+// every second one taken (down). axis: 1 or 2 of (N, H, W, C).
+inline Array fir_along(const Array& x, int axis, std::int64_t to, FirBorder border) {
+  const double w[] = {1.0 / 8, 3.0 / 8, 3.0 / 8, 1.0 / 8};
+  std::vector<std::int64_t> shape = x.shape;
+  const std::int64_t from = shape[static_cast<std::size_t>(axis)];
+  shape[static_cast<std::size_t>(axis)] = to;
+  Array y(shape);
+  const bool down = to < from;
+  const auto at = [&](std::int64_t i) { return i < 0 ? -i : i >= from ? 2 * (from - 1) - i : i; };
+  for (std::int64_t n = 0; n < y.extent(0); ++n)
+    for (std::int64_t i = 0; i < y.extent(1); ++i)
+      for (std::int64_t j = 0; j < y.extent(2); ++j)
+        for (std::int64_t c = 0; c < y.extent(3); ++c) {
+          const std::int64_t out = axis == 1 ? i : j;
+          Dual sum;
+          for (std::int64_t k = 0; k < 4; ++k) {
+            std::int64_t source = down ? 2 * out + k - 1 : out + k - 2;
+            if (!down && source % 2 != 0) continue;  // a zero between
+            if (!down) source /= 2;
+            const bool outside = source < 0 || source >= from;
+            if (outside && border == FirBorder::zeros) continue;
+            const std::int64_t s = at(source);
+            sum += Dual(down ? w[k] : 2 * w[k]) * (axis == 1 ? x(n, s, j, c) : x(n, i, s, c));
+          }
+          y(n, i, j, c) = sum;
+        }
+  return y;
+}
+
+inline Array fir_resample(const Array& x, std::int64_t height, std::int64_t width, FirBorder border) {
+  return fir_along(fir_along(x, 2, width, border), 1, height, border);
+}
+
 inline Array group_norm(const Array& x, const Array& gamma, const Array& beta, const GroupNormOptions& o, const Array& scale,
                         const Array& shift) {
   Array y(x.shape);
@@ -169,6 +203,19 @@ inline Array timestep_embedding(const Array& t, const TimestepEmbeddingOptions& 
       const Dual angle = t[n] * frequency;
       y(n, o.flip_sin_to_cos ? half + i : i) = sin(angle);
       y(n, o.flip_sin_to_cos ? i : half + i) = cos(angle);
+    }
+  }
+  return y;
+}
+
+inline Array fourier_embedding(const Array& t, const Array& w) {
+  const std::int64_t channels = w.extent(0);
+  Array y({t.extent(0), 2 * channels});
+  for (std::int64_t n = 0; n < t.extent(0); ++n) {
+    for (std::int64_t i = 0; i < channels; ++i) {
+      const Dual angle = Dual(2 * 3.141592653589793) * w[i] * log(t[n]);
+      y(n, i) = sin(angle);
+      y(n, channels + i) = cos(angle);
     }
   }
   return y;
