@@ -26,7 +26,7 @@ struct TimestepEmbedding {
 struct BlockOptions {
   std::int64_t time_channels = 0;
   int groups = 32;
-  int groups_out = 0;  // of norm2; 0: groups
+  int groups_out = -1;  // of norm2; -1: groups
   double eps = 1e-5;
   Activation activation = Activation::silu;
   TimeScaleShift time_norm = TimeScaleShift::add;

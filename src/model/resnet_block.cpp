@@ -17,7 +17,7 @@ ResnetBlock::ResnetBlock(const ParameterTree& tree, std::int64_t in, std::int64_
     : options_(options), resize_(resize), out_(out), dropout_path_(tree.prefix() + "dropout") {
   const bool silu = options.activation == Activation::silu;  // silu is part of the norm's pass
   const GroupNormOptions norm{options.groups, options.eps, silu ? Activation::silu : Activation::none};
-  const GroupNormOptions norm_out{options.groups_out > 0 ? options.groups_out : norm.groups, norm.eps, norm.activation};
+  const GroupNormOptions norm_out{options.groups_out >= 0 ? options.groups_out : norm.groups, norm.eps, norm.activation};
   if (options.adaptive) {
     adaptive1_ = AdaptiveGroupNorm(tree.in("norm1"), options.time_channels, in, norm);
     adaptive2_ = AdaptiveGroupNorm(tree.in("norm2"), options.time_channels, out, norm_out);

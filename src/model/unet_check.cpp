@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "eddy/error.hpp"
+#include "model/unet_levels.hpp"
 
 namespace eddy::inline v0_1 {
 
@@ -31,9 +32,6 @@ void check_time(const UNetConfig& c) {
   require(c.freq_shift < static_cast<double>(first / 2),
           "freq_shift must be below half of block_out_channels[0], got " + std::to_string(c.freq_shift));
 }
-
-bool is_skip(DownBlock type) { return type == DownBlock::skip_down || type == DownBlock::attn_skip_down; }
-bool is_skip(UpBlock type) { return type == UpBlock::skip_up || type == UpBlock::attn_skip_up; }
 
 std::string place(std::size_t i) {
   std::string text("[");

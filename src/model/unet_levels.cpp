@@ -17,9 +17,6 @@ constexpr int kSkipAttentionGroups = 32;
 constexpr std::int64_t kAdaptiveGroupSize = 32;
 constexpr double kRootTwo = 1.4142135623730951;
 
-bool is_skip(DownBlock type) { return type == DownBlock::skip_down || type == DownBlock::attn_skip_down; }
-bool is_skip(UpBlock type) { return type == UpBlock::skip_up || type == UpBlock::attn_skip_up; }
-
 std::string indexed(const char* name, int i) { return std::string(name) + "." + std::to_string(i); }
 
 int skip_groups(std::int64_t channels) { return static_cast<int>(std::min<std::int64_t>(channels / 4, 32)); }

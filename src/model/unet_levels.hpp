@@ -36,6 +36,9 @@ struct Middle {
   std::optional<AttentionBlock> attention;
 };
 
+inline bool is_skip(DownBlock type) { return type == DownBlock::skip_down || type == DownBlock::attn_skip_down; }
+inline bool is_skip(UpBlock type) { return type == UpBlock::skip_up || type == UpBlock::attn_skip_up; }
+
 DownLevel make_down(const ParameterTree& tree, const UNetConfig& config, std::size_t level, std::int64_t time_channels);
 // i counts from the smallest size.
 UpLevel make_up(const ParameterTree& tree, const UNetConfig& config, std::size_t i, std::int64_t time_channels);
