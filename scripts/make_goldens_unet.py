@@ -55,8 +55,11 @@ CONFIGS = {
     "k": dict(sample_size=8, in_channels=3, out_channels=3, block_out_channels=(32, 64), layers_per_block=2,
               time_embedding_type="fourier", down_block_types=("KDownBlock2D", "KDownBlock2D"),
               up_block_types=("KUpBlock2D", "KUpBlock2D"), attention_head_dim=16, act_fn="gelu", class_embed_type="timestep"),
+    "knarrow": dict(sample_size=8, in_channels=3, out_channels=3, block_out_channels=(64, 32), layers_per_block=1,
+                    down_block_types=("KDownBlock2D", "KDownBlock2D"), up_block_types=("KUpBlock2D", "KUpBlock2D"),
+                    mid_block_type=None),
 }
-KEYED = ("ncsnpp", "skips", "learned", "guided", "k")
+KEYED = ("ncsnpp", "skips", "learned", "guided", "k", "knarrow")
 SAMPLES = 64
 
 

@@ -79,8 +79,10 @@ Tensor ResnetBlock::operator()(const Tensor& x, const Tensor& skip, const Tensor
   Tensor h = options_.adaptive ? inside_adaptive(x, skip, time) : inside(x, skip, time, up_to);  // (N, H, W, out)
   h = dropout(h, options_.dropout, dropout_path_);
   const Tensor straight = resize_ == Resize::none ? x : resized(x, up_to);
-  const Tensor residual = has_shortcut_ ? shortcut_.joined(straight, skip) : straight;
-  const Tensor sum = conv2_(h, {}, residual);
+  const Tensor joined = has_shortcut_    ? shortcut_.joined(straight, skip)
+                        : skip.defined() ? concat(straight, skip)  // as many channels as the block makes
+                                         : straight;
+  const Tensor sum = conv2_(h, {}, joined);
   return options_.output_scale == 1 ? sum : affine(sum, 1 / options_.output_scale);
 }
 

@@ -110,6 +110,21 @@ Json default_unet(const Shape& shape, const std::vector<std::string>& classes, b
   return json;
 }
 
+// A run tells the network the timesteps of its scheduler, from 0 on.
+void check_times(const RunConfig& c, const std::string& source) {
+  if (c.unet.time_embedding_type == TimeEmbedding::fourier) {
+    throw Error(source + ": unet: time_embedding_type: must be positional or learned, as the steps of a run begin at 0, whose "
+                         "logarithm fourier would take");
+  }
+  if (c.unet.time_embedding_type != TimeEmbedding::learned) return;
+  const int steps = schedule_of(c.scheduler).steps();
+  const std::int64_t rows = c.unet.num_train_timesteps.value_or(0);
+  if (rows < steps) {
+    throw Error(source + ": unet: num_train_timesteps: must be at least the " + std::to_string(steps) +
+                " steps of the scheduler for a learned time embedding, got " + std::to_string(rows));
+  }
+}
+
 }  // namespace
 
 Json merged(Json base, const Json& over) {
@@ -165,6 +180,7 @@ RunConfig run_config_from_json(const Json& json, const std::string& source) {
   const Json train = object_of(json, "train", source);
   read_train(train, source + ": train", c);
   finish_train(train, source + ": train", c);
+  check_times(c, source);
   return c;
 }
 

@@ -12,7 +12,7 @@ using eddy::test::relative_l2;
 
 TEST_CASE("unet: outputs and gradients are those of diffusers, on every instruction set", "[model]") {
   const std::string name = GENERATE("ddpm", "classes", "resnet", "middle", "nomiddle", "ncsnpp", "skips", "learned", "guided",
-                                    "k");
+                                    "k", "knarrow");
   for (const Isa isa : instruction_sets()) {
     for (const bool recompute : {false, true}) {
       CAPTURE(name, eddy::name(isa), recompute);

@@ -38,6 +38,14 @@ TEST_CASE("run: only a noise prediction limits x0 while it samples") {
   CHECK(clips({{"scheduler", {{"clip_sample", true}}}}));
 }
 
+TEST_CASE("run: a time embedding knows every step of the scheduler") {
+  const auto read = [](const char* unet) { return run_config_from_json({{"unet", parse_json(unet, "u")}}, "config"); };
+  CHECK_THROWS_WITH(read(R"({"time_embedding_type":"fourier"})"), Catch::Contains("config: unet: time_embedding_type"));
+  CHECK_THROWS_WITH(read(R"({"time_embedding_type":"learned","num_train_timesteps":999})"),
+                    Catch::Contains("num_train_timesteps") && Catch::Contains("at least the 1000 steps") && Catch::Contains("999"));
+  CHECK_NOTHROW(read(R"({"time_embedding_type":"learned","num_train_timesteps":1000})"));
+}
+
 TEST_CASE("run: the benchmark's models are configurations, and quickstart's is what Fashion-MNIST gets without a wish") {
   const auto read = [](const std::string& name) { return read_json(test::source_path("bench/" + name + ".json")); };
   for (const char* name : {"small", "cifar10", "quickstart"}) CHECK_NOTHROW(run_config_from_json(read(name), name));

@@ -25,7 +25,7 @@ UNetConfig read(const std::string& text) { return unet_config_from_json(parse_js
 
 TEST_CASE("unet config: what diffusers wrote is written as it was, to the type of each number", "[pipeline]") {
   const std::string name = GENERATE("ddpm", "classes", "resnet", "middle", "nomiddle", "ncsnpp", "skips", "learned", "guided",
-                                    "k");
+                                    "k", "knarrow");
   CAPTURE(name);
   const Json json = without_private(parse_json(Golden("unet_" + name).file().metadata().at("config"), "golden"));
   CHECK(unet_config_to_json(unet_config_from_json(json, "golden")).dump(2) == json.dump(2));
