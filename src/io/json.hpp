@@ -1,5 +1,5 @@
-// JSON documents, strict: no duplicate keys, no comments, at most 64 levels; numbers that Python writes as Infinity or NaN
-// only where they are asked for.
+// JSON documents, strict: no duplicate keys, no comments, at most 64 levels. Python writes Infinity, -Infinity and NaN, which
+// JSON has not: they are read and written under one key that diffusers gives such a value, and refused elsewhere.
 #pragma once
 
 #include <cstdint>
@@ -13,10 +13,13 @@ namespace eddy::inline v0_1 {
 
 using Json = nlohmann::json;  // objects sort their keys
 
+// The one key that may hold a number which is not finite: diffusers' DPMSolver schedulers have it, -Infinity by default.
+constexpr const char* kNonFiniteKey = "lambda_min_clipped";
+
 // Throws Error naming `source` (a path) and the place.
 Json parse_json(const std::string& text, const std::string& source);
 Json read_json(const std::string& path);
-// Indent 2, sorted keys, a final newline.
+// Indent 2, sorted keys, a final newline. A number that is not finite is null under any other key.
 std::string json_text(const Json& json);
 void write_json(const std::string& path, const Json& json);
 

@@ -5,7 +5,7 @@
 #include <cstring>
 
 #include "eddy/error.hpp"
-#include "base/half.hpp"
+#include "io/element_type.hpp"
 #include "io/json.hpp"
 
 namespace eddy::inline v0_1 {
@@ -14,23 +14,7 @@ namespace {
 
 constexpr std::uint64_t kMaxHeader = 100'000'000;
 constexpr std::size_t kMaxRank = 64, kMaxName = 4096;
-
-struct TypeName {
-  const char* name;
-  unsigned bits;
-};
-constexpr TypeName kTypes[] = {{"BOOL", 8},    {"F4", 4},          {"F6_E2M3", 6},     {"F6_E3M2", 6}, {"U8", 8},
-                               {"I8", 8},      {"F8_E5M2", 8},     {"F8_E4M3", 8},     {"F8_E8M0", 8}, {"F8_E4M3FNUZ", 8},
-                               {"F8_E5M2FNUZ", 8}, {"I16", 16},    {"U16", 16},        {"F16", 16},    {"BF16", 16},
-                               {"I32", 32},    {"U32", 32},        {"F32", 32},        {"C64", 64},    {"F64", 64},
-                               {"I64", 64},    {"U64", 64}};
-
-unsigned bits_of(const std::string& dtype) {
-  for (const TypeName& type : kTypes) {
-    if (dtype == type.name) return type.bits;
-  }
-  return 0;
-}
+constexpr std::size_t kBlock = 1 << 16;  // elements that are converted at a time
 
 class HeaderReader {
  public:
@@ -115,6 +99,12 @@ std::uint64_t little_endian(const unsigned char* bytes) {
 
 }  // namespace
 
+std::string shape_text(const std::vector<std::int64_t>& shape) {
+  std::string text = "(";
+  for (std::size_t i = 0; i < shape.size(); ++i) text += (i > 0 ? ", " : "") + std::to_string(shape[i]);
+  return text + ")";
+}
+
 SafetensorsFile::SafetensorsFile(const std::string& path) : file_(std::make_unique<InputFile>(path)) {
   unsigned char length[8];
   if (file_->size() < 8) throw Error(path + ": safetensors: shorter than 8 bytes");
@@ -143,98 +133,136 @@ SafetensorsFile::SafetensorsFile(const std::string& path) : file_(std::make_uniq
     return std::tie(a.begin, a.end, a.name) < std::tie(b.begin, b.end, b.name);
   });
   reader.check_tiling(entries_);
+  for (std::size_t i = 0; i < entries_.size(); ++i) by_name_[entries_[i].name] = i;
 }
 
 const SafetensorsEntry* SafetensorsFile::find(const std::string& name) const {
-  const auto found = std::ranges::find(entries_, name, &SafetensorsEntry::name);
-  return found == entries_.end() ? nullptr : &*found;
+  const auto found = by_name_.find(name);
+  return found == by_name_.end() ? nullptr : &entries_[found->second];
+}
+
+void SafetensorsFile::check_floating(const SafetensorsEntry& e) const {
+  if (!is_floating(e.dtype)) {
+    throw Error(path() + ": tensor '" + e.name + "' holds " + e.dtype + "; a floating type is needed: F64, F32, F16 or BF16");
+  }
 }
 
 void SafetensorsFile::read(const SafetensorsEntry& e, std::span<float> to) const {
-  const unsigned bits = bits_of(e.dtype);
-  if (e.dtype != "F32" && e.dtype != "F16" && e.dtype != "BF16" && e.dtype != "F64") {
-    throw Error(path() + ": tensor '" + e.name + "' holds " + e.dtype + ", floating point is needed");
-  }
-  if ((e.end - e.begin) * 8 / bits != to.size()) throw Error(path() + ": tensor '" + e.name + "' has another size");
+  check_floating(e);
+  const std::size_t size = bits_of(e.dtype) / 8;
+  if ((e.end - e.begin) / size != to.size()) throw Error(path() + ": tensor '" + e.name + "' has another size");
   if (e.dtype == "F32") {
     file_->read(e.begin, to.data(), to.size_bytes());
     return;
   }
-  constexpr std::size_t kBlock = 1 << 16;  // elements
-  std::vector<char> block(std::min(kBlock, to.size()) * bits / 8);
+  std::vector<char> block(std::min(kBlock, to.size()) * size);
   for (std::size_t done = 0; done < to.size(); done += kBlock) {
     const std::size_t n = std::min(kBlock, to.size() - done);
-    file_->read(e.begin + done * bits / 8, block.data(), n * bits / 8);
-    for (std::size_t i = 0; i < n; ++i) {
-      if (e.dtype == "F64") {
-        double value;
-        std::memcpy(&value, block.data() + i * 8, 8);
-        to[done + i] = static_cast<float>(value);
-      } else {
-        std::uint16_t value;
-        std::memcpy(&value, block.data() + i * 2, 2);
-        to[done + i] = e.dtype == "F16" ? float_from_half(value) : float_from_bfloat(value);
-      }
-    }
+    file_->read(e.begin + done * size, block.data(), n * size);
+    convert_elements(e.dtype, block.data(), n, "F32", to.data() + done);
   }
 }
 
-std::vector<std::int64_t> SafetensorsFile::read_integers(const SafetensorsEntry& e) const {
-  if (e.dtype != "I64" && e.dtype != "I32" && e.dtype != "U8") {
-    throw Error(path() + ": tensor '" + e.name + "' holds " + e.dtype + ", I64, I32 or U8 is needed");
-  }
-  const std::size_t size = bits_of(e.dtype) / 8, n = static_cast<std::size_t>(e.end - e.begin) / size;
-  std::vector<char> bytes(n * size);
+std::vector<char> SafetensorsFile::read_bytes(const SafetensorsEntry& e) const {
+  std::vector<char> bytes(static_cast<std::size_t>(e.end - e.begin));
   file_->read(e.begin, bytes.data(), bytes.size());
-  std::vector<std::int64_t> result(n);
-  for (std::size_t i = 0; i < n; ++i) {
-    if (size == 8) std::memcpy(&result[i], bytes.data() + i * 8, 8);
-    if (size == 4) {
-      std::int32_t value;
-      std::memcpy(&value, bytes.data() + i * 4, 4);
-      result[i] = value;
-    }
-    if (size == 1) result[i] = static_cast<unsigned char>(bytes[i]);
+  return bytes;
+}
+
+namespace {
+
+template <class T>
+std::vector<std::int64_t> widened(const std::vector<char>& bytes) {
+  std::vector<std::int64_t> result(bytes.size() / sizeof(T));
+  for (std::size_t i = 0; i < result.size(); ++i) {
+    T value;
+    std::memcpy(&value, bytes.data() + i * sizeof(T), sizeof(T));
+    result[i] = static_cast<std::int64_t>(value);
   }
   return result;
 }
 
-void write_safetensors(const std::string& path, const std::vector<NamedValues>& tensors, DType dtype,
-                       const std::map<std::string, std::string>& metadata) {
-  std::vector<const NamedValues*> order;
-  for (const NamedValues& t : tensors) order.push_back(&t);
-  std::ranges::sort(order, {}, [](const NamedValues* t) { return t->name; });
-  const std::size_t size = size_of(dtype);
-  const char* type = dtype == DType::f16 ? "F16" : dtype == DType::bf16 ? "BF16" : "F32";
-  // The Python package writes compact JSON with the metadata first and the tensors in the order of their data.
+}  // namespace
+
+std::vector<std::int64_t> SafetensorsFile::read_integers(const SafetensorsEntry& e) const {
+  if (e.dtype == "I64") return widened<std::int64_t>(read_bytes(e));
+  if (e.dtype == "I32") return widened<std::int32_t>(read_bytes(e));
+  if (e.dtype == "I16") return widened<std::int16_t>(read_bytes(e));
+  if (e.dtype == "I8") return widened<std::int8_t>(read_bytes(e));
+  if (e.dtype == "U32") return widened<std::uint32_t>(read_bytes(e));
+  if (e.dtype == "U16") return widened<std::uint16_t>(read_bytes(e));
+  if (e.dtype == "U8" || e.dtype == "BOOL") return widened<std::uint8_t>(read_bytes(e));
+  throw Error(path() + ": tensor '" + e.name + "' holds " + e.dtype + "; an integer type is needed: I64, I32, I16, I8, U32, U16, " +
+              "U8 or BOOL");
+}
+
+std::uint64_t bytes_of(const TensorToWrite& t) {
+  std::uint64_t elements = 1;
+  for (const std::int64_t extent : t.shape) elements *= static_cast<std::uint64_t>(extent);
+  return elements * bits_of(t.dtype) / 8;
+}
+
+namespace {
+
+// The Python package writes compact JSON with the metadata first and the tensors in the order of their data.
+std::string header_of(const std::vector<TensorToWrite>& tensors, const std::map<std::string, std::string>& metadata) {
   std::string header = "{";
   if (!metadata.empty()) header += "\"__metadata__\":" + Json(metadata).dump(-1, ' ', false);
   std::uint64_t at = 0;
-  for (const NamedValues* t : order) {
-    const std::uint64_t end = at + t->values.size() * size;
+  for (const TensorToWrite& t : tensors) {
+    const std::uint64_t end = at + bytes_of(t);
     if (header.size() > 1) header += ",";
-    header += Json(t->name).dump() + ":{\"dtype\":\"" + type + "\",\"shape\":" + Json(t->shape).dump() +
+    header += Json(t.name).dump() + ":{\"dtype\":\"" + t.dtype + "\",\"shape\":" + Json(t.shape).dump() +
               ",\"data_offsets\":[" + std::to_string(at) + "," + std::to_string(end) + "]}";
     at = end;
   }
   header += "}";
   header.resize((header.size() + 7) / 8 * 8, ' ');
+  return header;
+}
+
+}  // namespace
+
+void write_safetensors(const std::string& path, std::vector<TensorToWrite> tensors,
+                       const std::map<std::string, std::string>& metadata) {
+  std::ranges::sort(tensors, [](const TensorToWrite& a, const TensorToWrite& b) {
+    const std::size_t i = place_of(a.dtype), j = place_of(b.dtype);
+    return i != j ? i > j : a.name < b.name;
+  });
+  const std::string header = header_of(tensors, metadata);
   OutputFile file(path);
   unsigned char length[8];
   for (int i = 0; i < 8; ++i) length[i] = static_cast<unsigned char>(header.size() >> (8 * i));
   file.write(length, 8);
   file.write(header);
-  std::vector<std::uint16_t> narrow;
-  for (const NamedValues* t : order) {
-    if (dtype == DType::f32) {
-      file.write(t->values.data(), t->values.size_bytes());
-      continue;
-    }
-    narrow.resize(t->values.size());
-    std::ranges::transform(t->values, narrow.begin(), dtype == DType::f16 ? half_from_float : bfloat_from_float);
-    file.write(narrow.data(), narrow.size() * 2);
+  for (const TensorToWrite& t : tensors) {
+    std::uint64_t written = 0;
+    t.write([&](const void* bytes, std::size_t n) {
+      written += n;
+      file.write(bytes, n);
+    });
+    if (written != bytes_of(t)) throw Error(path + ": " + t.name + ": " + std::to_string(written) + " bytes are not its shape's");
   }
   file.commit();
+}
+
+TensorToWrite to_write(NamedValues values, DType dtype) {
+  const std::string type = file_type(dtype);
+  return {values.name, type, values.shape, [from = values.values, type](const ByteSink& sink) {
+            std::vector<char> block(std::min(kBlock, from.size()) * bits_of(type) / 8);
+            for (std::size_t done = 0; done < from.size(); done += kBlock) {
+              const std::size_t n = std::min(kBlock, from.size() - done);
+              convert_elements("F32", from.data() + done, n, type, block.data());
+              sink(block.data(), n * bits_of(type) / 8);
+            }
+          }};
+}
+
+void write_safetensors(const std::string& path, const std::vector<NamedValues>& tensors, DType dtype,
+                       const std::map<std::string, std::string>& metadata) {
+  std::vector<TensorToWrite> all;
+  for (const NamedValues& t : tensors) all.push_back(to_write(t, dtype));
+  write_safetensors(path, std::move(all), metadata);
 }
 
 }  // namespace eddy::inline v0_1
