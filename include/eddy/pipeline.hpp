@@ -22,16 +22,48 @@ struct Model {
   std::vector<std::string> class_names{};
   std::int64_t no_label = -1;  // row of the class embedding that means "no label"; -1: there is none
   std::int64_t steps = -1;     // of the training that made it; -1: unknown
+  // JSON text: what its folder's files told beside all this (the class of pipeline, keys of other versions of diffusers), which
+  // save_model writes again; "": nothing.
+  std::string kept{};
 };
 
-// path: a diffusers pipeline folder (model_index.json), or a run of `train_run`: its model/, or its newest checkpoint's average
-// where that is of another step. Throw Error naming the file and what is wrong with it.
-EDDY_API Model load_model(const std::string& path, const Context& context = {});
-// A model that is there already is replaced when the new one is complete; what lies beside its files (README.md) stays. A
-// folder of other files is an Error.
-EDDY_API void save_model(const std::string& path, const Model& model, DType dtype = DType::f32);
+// path: a folder of a diffusers pipeline that denoises with a UNet2DModel and a scheduler (model_index.json), or a run of
+// `train_run`: its model/, or its newest checkpoint's average where that is of another step. variant: of the weights, as "fp16"
+// for unet/diffusion_pytorch_model.fp16.safetensors. Weights are F64, F32, F16 or BF16, in one file or in shards, and become
+// f32 in blocks: no more memory is taken than the model's. Throw Error naming the file and what is wrong with it; a pickle is
+// never read, and the Error says how to convert it.
+EDDY_API Model load_model(const std::string& path, const Context& context = {}, const std::string& variant = {});
 // The U-Net alone: a pipeline folder, its unet/, or a run.
-EDDY_API UNet load_unet(const std::string& path, const Context& context = {});
+EDDY_API UNet load_unet(const std::string& path, const Context& context = {}, const std::string& variant = {});
+
+struct SaveOptions {
+  DType dtype = DType::f32;                        // f32, f16 or bf16
+  std::string variant{};                           // of the weights' file name
+  std::uint64_t max_shard_size = 10'000'000'000;  // bytes; weights beyond it are written in several files, as by diffusers
+};
+
+// As diffusers writes it. A model that is there already is replaced when the new one is complete; what lies beside its files
+// (README.md) stays. A folder of other files is an Error.
+EDDY_API void save_model(const std::string& path, const Model& model, const SaveOptions& options = {});
+EDDY_API void save_model(const std::string& path, const Model& model, DType dtype);
+
+// How weights with the names of other programs are read; see convert_model.
+struct ConvertOptions {
+  std::optional<DType> dtype{};                    // none: each tensor stays as it is, but F64 becomes F32
+  std::string variant{};                           // of the weights that are read
+  std::string save_variant{};                      // of the weights that are written
+  std::uint64_t max_shard_size = 10'000'000'000;
+  std::string config{};                            // path of a UNet2DModel's config.json, or of some of its keys, which win
+  std::string scheduler{};                         // path of a scheduler_config.json, in place of the one that would be written
+  bool new_attention_order = false;                // guided-diffusion's use_new_attention_order
+  std::function<void(const std::string&)> on_note{};  // one line: what was deduced or left out
+};
+
+// Rewrites a model folder, tensor by tensor: no model's memory is taken. from: a pipeline folder, or a .safetensors file with the
+// names of diffusers' UNet2DModel, of DDPM (the PyTorch port by Esser, also Song's DDIM), of improved-diffusion, guided-diffusion
+// and consistency models, or of EDM's DhariwalUNet. What the shapes do not tell must be in `config`; see docs/files.md. Throws
+// Error naming what no UNet2DModel has.
+EDDY_API void convert_model(const std::string& from, const std::string& to, const ConvertOptions& options = {});
 
 // ---- sampling ----------------------------------------------------------------------------------------------------
 
@@ -95,7 +127,8 @@ EDDY_API RunResult train_run(const RunOptions& options);
 
 // ---- looking -----------------------------------------------------------------------------------------------------
 
-// What a model, run, weights file or data set is, as JSON text; the options are those of open_data.
-EDDY_API std::string describe(const std::string& path, const DataOptions& options = {});
+// What a model, run, weights file or data set is, as JSON text; the options are those of open_data, the variant that of
+// load_model. A model's weights are looked at, not loaded.
+EDDY_API std::string describe(const std::string& path, const DataOptions& options = {}, const std::string& variant = {});
 
 }  // namespace eddy::inline v0_1

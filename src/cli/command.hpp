@@ -21,6 +21,7 @@ Context use_context(int threads, Products products = Products::f32);
 // Each adds its sub-command, which sets `action`.
 void add_train(CLI::App& app, Action& action);
 void add_sample(CLI::App& app, Action& action);
+void add_convert(CLI::App& app, Action& action);
 void add_export(CLI::App& app, Action& action);
 void add_info(CLI::App& app, Action& action);
 

@@ -42,7 +42,7 @@ void add_info(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("info", "Say what a model, run, weights file or data set is");
   command->footer("Examples:\n  eddy info runs/fashion\n  eddy info fashion-mnist --json\n  eddy info photos --class-folders");
   struct Flags {
-    std::string path, size;
+    std::string path, size, variant;
     bool json = false;
     DataOptions data;
   };
@@ -52,10 +52,11 @@ void add_info(CLI::App& app, Action& action) {
   command->add_option("--size", f->size, "of data: as for `train`")->check(size_problem);
   command->add_option("--channels", f->data.channels, "of data: as for `train`")->check(CLI::IsMember({1, 3}));
   command->add_flag("--class-folders", f->data.class_folders, "of data: as for `train`");
+  command->add_option("--variant", f->variant, "of a model: the weights of this variant, as fp16");
   command->callback([f, &action] {
     action = [f](const CancelToken&) {
       if (!f->size.empty()) std::tie(f->data.height, f->data.width) = size_of(f->size);
-      const std::string text = describe(f->path, f->data);
+      const std::string text = describe(f->path, f->data, f->variant);
       if (f->json) {
         std::printf("%s", text.c_str());
       } else {

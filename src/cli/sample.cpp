@@ -16,7 +16,7 @@ namespace eddy::cli {
 namespace {
 
 struct SampleFlags {
-  std::string model, out, trajectory, noise = "eddy", classes, products = "f32", seed = "0";
+  std::string model, out, variant, trajectory, noise = "eddy", classes, products = "f32", seed = "0";
   int threads = 0;
   SampleOptions options;
 };
@@ -153,7 +153,7 @@ void run(SampleFlags& f, const CancelToken& cancel) {
   o.cancel = cancel;
   Progress progress("it");
   o.on_progress = [&](std::int64_t done, std::int64_t of) { progress.show(done, of); };
-  const Model model = load_model(f.model, context);
+  const Model model = load_model(f.model, context, f.variant);
   if (!f.classes.empty() && !o.no_class) o.classes = class_list(f.classes, model);
   const Samples samples = sample(model, o);
   progress.line("eddy: " + counted(o.num, "sample") + ", " + samples.sampler + ", " +
@@ -182,6 +182,7 @@ void add_sample(CLI::App& app, Action& action) {
   SampleOptions& o = f->options;
   command->add_option("model", f->model, "a model folder, or a run")->required();
   command->add_option("--out", f->out, "FILE.png: one grid; FOLDER/: single pictures; FILE.npy: float32 (N,H,W,C), -1 to 1")->required();
+  command->add_option("--variant", f->variant, "of the weights, as fp16 [those without a name]");
   command->add_option("--num", o.num, "samples")->capture_default_str()->check(above_zero);
   command->add_option("--batch-size", o.batch_size, "samples at a time; changes no byte")->capture_default_str()->check(above_zero);
   command->add_option("--steps", o.steps, "steps of the sampler [50; ddpm: all]")->check(above_zero);

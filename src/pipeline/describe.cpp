@@ -1,8 +1,11 @@
 // What a path is.
+#include <algorithm>
 #include <cstdlib>
 
 #include "base/boundary.hpp"
 #include "eddy/error.hpp"
+#include "pipeline/folder_files.hpp"
+#include "pipeline/model_index.hpp"
 #include "pipeline/run_config.hpp"
 #include "pipeline/run_files.hpp"
 #include "pipeline/unet_config.hpp"
@@ -14,15 +17,66 @@ namespace {
 
 Json extents(const Shape& shape) { return Json(std::vector<std::int64_t>(shape.extents().begin(), shape.extents().end())); }
 
-Json describe_model(const std::string& path) {
-  const Model model = load_model(path);
-  return {{"kind", "model"},
-          {"parameters", model.unet.tree().elements()},
-          {"tensors", model.unet.parameters().size()},
-          {"class_names", model.class_names},
-          {"no_label", model.no_label < 0 ? Json() : Json(model.no_label)},
-          {"unet", unet_config_to_json(model.unet.config())},
-          {"scheduler", Json::parse(model.scheduler.json())}};
+// Where weights lie, of which types they are, and what was looked at but not used.
+Json describe_files(const WeightFiles& files, const std::string& folder, const std::string& variant) {
+  Json names = Json::array(), types = Json::object(), metadata = Json::object();
+  for (const auto& file : files.files()) {
+    names.push_back(base_name(file->path()));
+    for (const auto& [key, value] : file->metadata()) metadata[key] = value;
+    for (const SafetensorsEntry& entry : file->entries()) types[entry.dtype] = types.value(entry.dtype, 0) + 1;
+  }
+  return {{"files", names},
+          {"sharded", files.sharded()},
+          {"variant", variant.empty() ? Json() : Json(variant)},
+          {"variants_there", variants_in(folder)},
+          {"tensors_of_type", types},
+          {"metadata", metadata}};
+}
+
+// Other files of a folder of weights, by its own name in front.
+void add_unread(const std::string& folder, const std::string& front, const WeightFiles& files, Json& ignored) {
+  for (const std::string& name : list_directory(folder)) {
+    const auto same = [&](const auto& file) { return base_name(file->path()) == name; };
+    const bool read = name == "config.json" || name == base_name(files.source()) || std::ranges::any_of(files.files(), same);
+    if (!read) ignored.push_back(front + name);
+  }
+}
+
+// The U-Net of a folder, whose weights are looked at and not loaded. Adds to `ignored`.
+Json describe_unet(const std::string& folder, const std::string& variant, const std::string& front, Json& ignored) {
+  const UNetFolder read = read_unet_folder(folder);
+  for (const std::string& key : read.unknown) ignored.push_back(front + "config.json: " + key);
+  const UNet unet(read.config, {.allocate = false});
+  const WeightFiles files(folder, variant);
+  find_weights(files, unet.parameters());
+  add_unread(folder, front, files, ignored);
+  return {{"parameters", unet.tree().elements()},
+          {"tensors", unet.parameters().size()},
+          {"weights", describe_files(files, folder, variant)},
+          {"unet", unet_config_to_json(read.config)}};
+}
+
+Json describe_model(const std::string& path, const std::string& variant) {
+  const ModelIndex index = read_model_index(path);
+  Json ignored = Json::array();
+  Json result = describe_unet(join(path, "unet"), variant, "unet/", ignored);
+  const SchedulerConfig scheduler = read_scheduler(path, index);
+  for (const std::string& key : scheduler.unknown_fields()) ignored.push_back("scheduler/scheduler_config.json: " + key);
+  for (const auto& [key, value] : index.json.items()) {
+    if (!key.starts_with('_') && key != "unet" && key != "scheduler") ignored.push_back("model_index.json: " + key);
+  }
+  for (const std::string& name : list_directory(path)) {
+    if (!is_of_model(name)) ignored.push_back(name);
+  }
+  const Labels labels = read_labels(path, unet_config_from_json(result["unet"], path));
+  result.update({{"kind", "model"},
+                 {"pipeline", index.pipeline},
+                 {"components", {{"unet", "UNet2DModel"}, {"scheduler", index.scheduler_class}}},
+                 {"class_names", labels.names},
+                 {"no_label", labels.no_label < 0 ? Json() : Json(labels.no_label)},
+                 {"scheduler", parse_json(scheduler.json(), path)},
+                 {"ignored", ignored}});
+  return result;
 }
 
 Json describe_run(const std::string& path) {
@@ -82,13 +136,16 @@ Json describe_data(const std::string& path, const DataOptions& options) {
 
 }  // namespace
 
-std::string describe(const std::string& path, const DataOptions& options) try {
+std::string describe(const std::string& path, const DataOptions& options, const std::string& variant) try {
   const auto what = [&]() -> Json {
     if (lower_extension(path) == ".safetensors") return describe_weights(path);
-    if (exists(join(path, "model_index.json"))) return describe_model(path);
-    if (exists(join(path, "config.json")) && exists(join(path, "diffusion_pytorch_model.safetensors"))) {
-      const UNet unet = load_unet(path);
-      return {{"kind", "unet"}, {"parameters", unet.tree().elements()}, {"unet", unet_config_to_json(unet.config())}};
+    refuse_pickle(path);
+    if (exists(join(path, "model_index.json"))) return describe_model(path, variant);
+    if (path_kind(path) == PathKind::directory && is_unet_folder(path)) {
+      Json ignored = Json::array();
+      Json unet = describe_unet(path, variant, "", ignored);
+      unet.update({{"kind", "unet"}, {"ignored", ignored}});
+      return unet;
     }
     if (exists(join(path, "config.json"))) {
       Json run = describe_run(path);

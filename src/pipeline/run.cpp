@@ -8,10 +8,10 @@
 #include "base/clock.hpp"
 #include "base/files.hpp"
 #include "eddy/error.hpp"
+#include "pipeline/folder_files.hpp"
 #include "pipeline/run_config.hpp"
 #include "pipeline/run_files.hpp"
 #include "pipeline/run_loop.hpp"
-#include "pipeline/weights.hpp"
 
 namespace eddy::inline v0_1 {
 

@@ -1,4 +1,4 @@
-// Weights of a model in safetensors files.
+// Weights of a model, from files to parameters.
 #pragma once
 
 #include <span>
@@ -6,20 +6,16 @@
 #include <vector>
 
 #include "eddy/nn.hpp"
-#include "io/safetensors.hpp"
+#include "pipeline/weight_files.hpp"
 
 namespace eddy::inline v0_1 {
 
-// An entry of the file for each parameter, whose memory need not be there yet; throws as read_weights does. A file that does
-// not fit is refused before a model's memory is taken.
-std::vector<const SafetensorsEntry*> find_weights(const SafetensorsFile& file, std::span<const Parameter> parameters,
-                                                  const std::string& prefix = {});
-// Fills every parameter from `<prefix><name>`; throws Error for a missing name, another shape, or, without a prefix, a
-// tensor that no parameter has.
-void read_weights(const SafetensorsFile& file, std::span<const Parameter> parameters, const std::string& prefix = {});
-
-// What a folder holds beside the files of a model, and keeps when the model is replaced: a card, a licence, .git. Throws Error
-// where the folder is no model of DDPM or DDIM and holds anything else.
-std::vector<std::string> kept_beside_model(const std::string& path);
+// A tensor of the files for each parameter, whose memory need not be there yet. Throws Error for a missing name, another shape,
+// a type that is not floating, or, without a prefix, a tensor that no parameter has. A file that does not fit is refused
+// before a model's memory is taken.
+std::vector<WeightFiles::Place> find_weights(const WeightFiles& files, std::span<const Parameter> parameters,
+                                             const std::string& prefix = {});
+// Fills every parameter from `<prefix><name>`, in bounded blocks; throws as find_weights does.
+void read_weights(const WeightFiles& files, std::span<const Parameter> parameters, const std::string& prefix = {});
 
 }  // namespace eddy::inline v0_1

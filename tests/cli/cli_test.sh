@@ -33,11 +33,11 @@ has stderr '^eddy: error: .*foo'
 expect 1 "no threads" env EDDY_THREADS=0 "$eddy" info x
 has stderr '^eddy: error: .*EDDY_THREADS'
 expect 2 "no command" "$eddy"
-has stderr '^eddy: error: a command is needed: train, sample, export, info'
+has stderr '^eddy: error: a command is needed: train, sample, export, convert, info'
 expect 2 "no samples" "$eddy" sample x --out a.png --num 0
 has stderr 'num: must be a whole number above 0, got 0'
 expect 2 "unknown command" "$eddy" foo
-has stderr '^eddy: error: unknown command foo; the commands are train, sample, export, info'
+has stderr '^eddy: error: unknown command foo; the commands are train, sample, export, convert, info'
 expect 2 "unknown flag of no command" "$eddy" --nope
 has stderr '^eddy: error: unknown flag --nope'
 expect 2 "unknown flag" "$eddy" train --out x --learning-rate 1
@@ -195,6 +195,46 @@ has stderr 'ckpt-00000006/state.json.*; --resume broken/checkpoints/ckpt-0000000
 expect 0 "an older checkpoint" "$eddy" train --data data --out broken --steps 6 --resume broken/checkpoints/ckpt-00000003
 expect 0 "info as JSON" "$eddy" info run --json
 has stdout '"kind": "run"'
+
+# Folders of weights: shards, variants, other names.
+expect 0 "convert" "$eddy" convert "$garments" half --dtype f16 --max-shard-size 500KB --save-variant fp16
+has stdout '^half$'
+ls half/unet | grep -q 'diffusion_pytorch_model.fp16-00001-of-0000' || fail "no shards: $(ls half/unet)"
+cmp "$garments/model_index.json" half/model_index.json || fail "model_index.json has changed"
+cmp "$garments/scheduler/scheduler_config.json" half/scheduler/scheduler_config.json || fail "scheduler_config.json has changed"
+expect 0 "info of a variant" "$eddy" info half --variant fp16
+has stdout '^pipeline: DDIMPipeline'
+has stdout 'F16: '
+has stdout 'variants_there: \["fp16"\]'
+has stdout '^ignored: '
+expect 0 "sample of a variant" "$eddy" sample half --variant fp16 --out half.npy --num 1 --steps 1
+expect 0 "export of a variant" "$eddy" export half --variant fp16 --out whole
+expect 0 "convert back" "$eddy" convert half back --variant fp16 --dtype f32
+cmp whole/unet/diffusion_pytorch_model.safetensors back/unet/diffusion_pytorch_model.safetensors || fail "export and convert differ"
+expect 1 "no such variant" "$eddy" sample half --out a.png
+has stderr 'give one (--variant fp16)'
+expect 1 "a size without a unit" "$eddy" convert half x --max-shard-size 500
+has stderr 'max-shard-size must be as 500MB (units KB, MB, GB, TB), got 500'
+for size in 0KB -1MB nanGB 1e30TB MB 5XB; do
+  expect 1 "a size of $size" "$eddy" convert half x --variant fp16 --max-shard-size $size
+  has stderr 'max-shard-size must be'
+done
+expect 2 "a type of no weights" "$eddy" convert half x --dtype f8
+printf 'x' >model.ckpt
+expect 1 "a pickle" "$eddy" convert model.ckpt x
+has stderr 'python -c .*torch.load'
+expect 1 "info of a pickle" "$eddy" info model.ckpt
+has stderr 'python -c .*torch.load'
+expect 1 "weights without a configuration" "$eddy" convert back/unet/diffusion_pytorch_model.safetensors x
+has stderr 'give the model.s config.json (--config FILE)'
+expect 0 "weights and a configuration" "$eddy" convert back/unet/diffusion_pytorch_model.safetensors bare \
+  --config back/unet/config.json --scheduler back/scheduler/scheduler_config.json
+cmp back/unet/diffusion_pytorch_model.safetensors bare/unet/diffusion_pytorch_model.safetensors || fail "bare weights differ"
+expect 1 "a run is exported" "$eddy" convert run x
+has stderr 'eddy export'
+[ -e x ] && fail "a refused conversion left x"
+expect 0 "help of convert" "$eddy" convert --help
+for layout in DhariwalUNet guided-diffusion "DDPM's PyTorch port" SongUNet; do has stdout "$layout"; done
 
 # A signal saves first.
 "$eddy" train --config config.json --data data --out long --steps 1000000 --sample-every 0 --held-out-every 0 --save-every 0 >stdout 2>stderr &
