@@ -57,6 +57,10 @@ def unet_of(folder, **options):
     return UNet2DModel.from_pretrained(folder, subfolder="unet", **options)
 
 
+def keys(net):
+    return {k: v for k, v in net.config.items() if k != "_name_or_path"}
+
+
 def output(net):
     torch.manual_seed(0)
     x = torch.randn(2, net.config.in_channels, 8, 8)
@@ -98,14 +102,13 @@ def through(folder, kind, name):
         again = pipeline.from_pretrained(to, variant=written)
         check(what + ": class", type(again) is pipeline and type(again.scheduler) is type(scheduler))
         check(what + ": tensors", same_tensors(net, again.unet, dtype))
-        check(what + ": configuration", dict(again.unet.config) == dict(unet_of(source, variant=variant).config))
+        check(what + ": configuration", keys(again.unet) == keys(unet_of(source, variant=variant)))
         check(what + ": JSON", same_json(source, to))
-        reference = net if dtype is None else unet_of(plain, torch_dtype=dtype)
-        check(what + ": output", torch.equal(output(reference), output(again.unet)))
+        check(what + ": output", torch.equal(output(unet_of(plain, torch_dtype=dtype)), output(again.unet)))
     # The bytes of weights are diffusers' own, in one file and in shards.
     for source, options in [(plain, []), (shards, ["--max-shard-size", "20KB"])]:
         eddy("convert", source, to, *options)
-        for file in sorted(os.listdir(os.path.join(source, "unet"))):
+        for file in sorted(set(os.listdir(source + "/unet")) & set(os.listdir(to + "/unet"))):
             a, b = (open(os.path.join(path, "unet", file), "rb").read() for path in (source, to))
             check(f"{kind} {name} {file}: bytes", a == b)
         check(f"{kind} {name}: files", sorted(os.listdir(source + "/unet")) == sorted(os.listdir(to + "/unet")))
@@ -125,10 +128,11 @@ def original(folder, name):
     """A file with an original's names: diffusers computes from the converted folder what the original equations give."""
     network, options = layouts.CASES[name]
     torch.manual_seed(0)
-    x, t, y = torch.randn(2, 3, 8, 8, dtype=torch.float64), torch.tensor([3.0, 721.0], dtype=torch.float64), torch.tensor([2, 0])
+    x, t, y = torch.randn(2, 3, 8, 8).double(), torch.tensor([3.0, 7.25]).double(), torch.tensor([2, 0])
     labels = (y,) if network is layouts.edm or options.get("classes") else ()
     w = layouts.Weights()
-    wanted = network(w, x, t, *labels, **options)
+    with torch.no_grad():
+        wanted = network(w, x, t, *labels, **options)
     path, to, config = (os.path.join(folder, name + end) for end in (".safetensors", "-to", ".json"))
     save_file({k: torch.from_numpy(layouts.values(k, s)) for k, s in w.shapes.items()}, path)
     flags = []
@@ -139,13 +143,16 @@ def original(folder, name):
             flags.append("--new-attention-order")
     eddy("convert", path, to, *flags)
     net = unet_of(to).double()
-    got = net(x, t, class_labels=labels[0] if labels else None).sample
+    with torch.no_grad():
+        got = net(x, t, class_labels=labels[0] if labels else None).sample
     error = float((got - wanted).norm() / wanted.norm())
     print(f"{name}: diffusers on the converted folder differs from the original equations by {error:.1e}")
-    check(name, error < 1e-6)  # diffusers' sinusoids are float32
+    check(name, error < 1e-6)  # diffusers' sinusoids are float32, so t is small
 
 
 def main():
+    diffusers.utils.logging.set_verbosity_error()
+    diffusers.utils.logging.disable_progress_bar()
     print(f"torch {torch.__version__}, diffusers {diffusers.__version__}")
     with tempfile.TemporaryDirectory() as folder:
         for kind in PIPELINES:

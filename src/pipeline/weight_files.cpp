@@ -10,6 +10,7 @@
 #include "eddy/error.hpp"
 #include "io/element_type.hpp"
 #include "io/json.hpp"
+#include "pipeline/layout.hpp"
 
 namespace eddy::inline v0_1 {
 
@@ -48,6 +49,22 @@ bool variant_of(std::string_view name, std::string& variant) {
   if (!name.empty() && (name.front() != '.' || name.find("-of-") != std::string_view::npos)) return false;
   variant = name.empty() ? "" : std::string(name.substr(1));
   return true;
+}
+
+// Where diffusers' model holds a tensor, which decides how it is cut into shards: modules in the order in which UNet2DModel makes
+// them (the way up before the middle), and in a block all attention before all residual blocks.
+std::array<std::size_t, 4> place_in_model(const std::string& tensor) {
+  constexpr std::array<std::string_view, 9> kModules{"conv_in.",     "time_proj.", "time_embedding.", "class_embedding.", "down_blocks.",
+                                                     "up_blocks.",   "mid_block.", "conv_norm_out.",  "conv_out."};
+  const auto module = std::ranges::find_if(kModules, [&](std::string_view name) { return tensor.starts_with(name); });
+  const ParameterName name = parse_name(tensor);
+  std::array<std::size_t, 4> place{static_cast<std::size_t>(module - kModules.begin()), name.level, 0, 0};
+  if (name.where == ParameterName::Where::outside) return place;
+  constexpr std::array<ParameterName::What, 3> kOrder{ParameterName::What::attention, ParameterName::What::resnet,
+                                                      ParameterName::What::sampler};
+  place[2] = static_cast<std::size_t>(std::ranges::find(kOrder, name.what) - kOrder.begin());
+  if (name.what != ParameterName::What::sampler) place[3] = name.index;
+  return place;
 }
 
 [[noreturn]] void fail_without(const std::string& folder, const std::string& variant) {
@@ -161,9 +178,10 @@ const WeightFiles::Place* WeightFiles::find(const std::string& name) const {
   return found == tensors_.end() ? nullptr : &found->second;
 }
 
-void write_weights(const std::string& folder, const std::vector<TensorToWrite>& tensors, const std::string& variant,
+void write_weights(const std::string& folder, std::vector<TensorToWrite> tensors, const std::string& variant,
                    std::uint64_t max_shard_size) {
   check_variant(variant);
+  std::ranges::stable_sort(tensors, {}, [](const TensorToWrite& tensor) { return place_in_model(tensor.name); });
   std::vector<std::vector<TensorToWrite>> shards;
   std::vector<TensorToWrite> open;  // of the shard that is being filled
   std::uint64_t open_size = 0, total = 0;

@@ -55,9 +55,9 @@ void refuse_pickle(const std::string& path);
 // Throws Error where no file name can hold the variant.
 void check_variant(const std::string& variant);
 
-// Tensors in the model's order, as diffusers writes them: in shards of at most `max_shard_size` bytes where one file would be
-// larger (a tensor above it has a shard of its own).
-void write_weights(const std::string& folder, const std::vector<TensorToWrite>& tensors, const std::string& variant,
+// The tensors of a U-Net as diffusers writes them: in shards of at most `max_shard_size` bytes where one file would be larger (a
+// tensor above it has a shard of its own), cut in the order of diffusers' model.
+void write_weights(const std::string& folder, std::vector<TensorToWrite> tensors, const std::string& variant,
                    std::uint64_t max_shard_size);
 
 }  // namespace eddy::inline v0_1
