@@ -1,5 +1,6 @@
 // What a path is.
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 
 #include "base/boundary.hpp"
@@ -16,6 +17,15 @@ namespace eddy::inline v0_1 {
 namespace {
 
 Json extents(const Shape& shape) { return Json(std::vector<std::int64_t>(shape.extents().begin(), shape.extents().end())); }
+
+// A scheduler's fields for readers of strict JSON: what is not finite comes as text.
+Json readable(Json scheduler) {
+  const auto value = scheduler.find(kNonFiniteKey);
+  if (value == scheduler.end() || !value->is_number_float() || std::isfinite(value->get<double>())) return scheduler;
+  const double x = value->get<double>();
+  *value = std::isnan(x) ? "NaN" : x > 0 ? "Infinity" : "-Infinity";
+  return scheduler;
+}
 
 // Where weights lie, of which types they are, and what was looked at but not used.
 Json describe_files(const WeightFiles& files, const std::string& folder, const std::string& variant) {
@@ -74,7 +84,7 @@ Json describe_model(const std::string& path, const std::string& variant) {
                  {"components", {{"unet", "UNet2DModel"}, {"scheduler", index.scheduler_class}}},
                  {"class_names", labels.names},
                  {"no_label", labels.no_label < 0 ? Json() : Json(labels.no_label)},
-                 {"scheduler", parse_json(scheduler.json(), path)},
+                 {"scheduler", readable(parse_json(scheduler.json(), path))},
                  {"ignored", ignored}});
   return result;
 }
@@ -84,11 +94,13 @@ Json describe_run(const std::string& path) {
   const RunConfig c = run_config_from_json(read_json(config), config);
   const std::string newest = newest_checkpoint(path);
   const UNet unet(c.unet, {.allocate = false});
+  Json written = run_config_to_json(c);
+  written["scheduler"] = readable(written["scheduler"]);
   return {{"kind", "run"},
           {"finished", model_steps(path) == c.train.steps},
           {"newest_checkpoint", newest.empty() ? Json() : Json(newest)},
           {"parameters", unet.tree().elements()},
-          {"config", run_config_to_json(c)}};
+          {"config", written}};
 }
 
 // Where metrics.csv has come to: the last step and its loss, and the last held-out losses.

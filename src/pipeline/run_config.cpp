@@ -175,7 +175,7 @@ RunConfig run_config_from_json(const Json& json, const std::string& source) {
   c.class_names = f.texts("class_names", {});
   c.data_options = data_options_of(json, source);
   c.unet = unet_config_from_json(object_of(json, "unet", source), source + ": unet");
-  c.scheduler = SchedulerConfig(object_of(json, "scheduler", source).dump(), source + ": scheduler");
+  c.scheduler = SchedulerConfig(json_text(object_of(json, "scheduler", source)), source + ": scheduler");
   for (const std::string& key : c.scheduler.unknown_fields()) throw Error(source + ": scheduler: unknown key '" + key + "'");
   const Json train = object_of(json, "train", source);
   read_train(train, source + ": train", c);
@@ -222,7 +222,7 @@ Json run_config_to_json(const RunConfig& c) {
             {"fingerprint", c.fingerprint},
             {"class_names", c.class_names}}},
           {"unet", unet_config_to_json(c.unet)},
-          {"scheduler", Json::parse(c.scheduler.json())},
+          {"scheduler", parse_json(c.scheduler.json(), "scheduler")},
           {"train", train}};
 }
 

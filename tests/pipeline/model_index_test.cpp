@@ -166,6 +166,7 @@ TEST_CASE("describe: a model's parts, types, variants, and what was left aside",
   save_model(a, small(), {.dtype = DType::f16, .max_shard_size = 5000});
   change(a + "/unet/config.json", "decay", 0.9999);
   change(a + "/model_index.json", "extra", 1);
+  change(a + "/scheduler/scheduler_config.json", "lambda_min_clipped", -std::numeric_limits<double>::infinity());
   write_file(a + "/README.md", "card");
   write_file(a + "/unet/diffusion_pytorch_model.bin", "x");
   write_file(a + "/unet/diffusion_pytorch_model.ema.safetensors", "x");
@@ -177,7 +178,9 @@ TEST_CASE("describe: a model's parts, types, variants, and what was left aside",
   CHECK(json["weights"]["tensors_of_type"] == Json({{"F16", json["tensors"]}}));
   CHECK(json["weights"]["variants_there"] == Json({"", "ema"}));
   CHECK(json["weights"]["metadata"] == Json({{"format", "pt"}}));
+  CHECK(json["scheduler"]["lambda_min_clipped"] == "-Infinity");  // strict JSON for who reads it
   CHECK(json["ignored"] == Json({"unet/config.json: decay", "unet/diffusion_pytorch_model.bin",
-                                 "unet/diffusion_pytorch_model.ema.safetensors", "model_index.json: extra", "README.md"}));
+                                 "unet/diffusion_pytorch_model.ema.safetensors",
+                                 "scheduler/scheduler_config.json: lambda_min_clipped", "model_index.json: extra", "README.md"}));
   CHECK_THROWS_WITH(describe(a, {}, "ema"), Catch::Contains("ema.safetensors"));
 }
