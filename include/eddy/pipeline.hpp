@@ -45,7 +45,6 @@ struct SaveOptions {
 // As diffusers writes it. A model that is there already is replaced when the new one is complete; what lies beside its files
 // (README.md) stays. A folder of other files is an Error.
 EDDY_API void save_model(const std::string& path, const Model& model, const SaveOptions& options = {});
-EDDY_API void save_model(const std::string& path, const Model& model, DType dtype);
 
 // How weights with the names of other programs are read; see convert_model.
 struct ConvertOptions {
@@ -59,7 +58,8 @@ struct ConvertOptions {
   std::function<void(const std::string&)> on_note{};  // one line: what was deduced or left out
 };
 
-// Rewrites a model folder, tensor by tensor: no model's memory is taken. from: a pipeline folder, or a .safetensors file with the
+// Rewrites a model folder, tensor by tensor: no model's memory is taken. from: a pipeline folder; a run, of which the average so
+// far is written; or a .safetensors file with the
 // names of diffusers' UNet2DModel, of DDPM (the PyTorch port by Esser, also Song's DDIM), of improved-diffusion, guided-diffusion
 // and consistency models, or of EDM's DhariwalUNet. What the shapes do not tell must be in `config`; see docs/files.md. Throws
 // Error naming what no UNet2DModel has.

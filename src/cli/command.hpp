@@ -22,7 +22,6 @@ Context use_context(int threads, Products products = Products::f32);
 void add_train(CLI::App& app, Action& action);
 void add_sample(CLI::App& app, Action& action);
 void add_convert(CLI::App& app, Action& action);
-void add_export(CLI::App& app, Action& action);
 void add_info(CLI::App& app, Action& action);
 
 // A size as N or HxW; size_problem is "" when it is one.

@@ -29,10 +29,11 @@ std::uint64_t shard_size(const std::string& text) {
 }  // namespace
 
 void add_convert(CLI::App& app, Action& action) {
-  CLI::App* command = 
-      app.add_subcommand("convert", "Rewrite a model folder, or make one of weights with another program's names");
+  CLI::App* command =
+      app.add_subcommand("convert", "Write a model folder of another, of a run, or of weights with another program's names");
   command->footer(
-      "FROM is a model folder of diffusers (a UNet2DModel and a scheduler), or a .safetensors file with the names of\n"
+      "FROM is a model folder of diffusers (a UNet2DModel and a scheduler), a run (its average so far), or a .safetensors file\n"
+      "with the names of\n"
       "  diffusers' UNet2DModel           with --config\n"
       "  DDPM's PyTorch port              temb.dense.0, down.0.block.0, mid.attn_1, up.0 (also Song's DDIM)\n"
       "  OpenAI's improved-diffusion, guided-diffusion, consistency models\n"
@@ -42,6 +43,7 @@ void add_convert(CLI::App& app, Action& action) {
       "Others are refused (EDM's SongUNet is no UNet2DModel), and so are pickles (.bin, .ckpt, .pt, .pth, .pkl): the message\n"
       "says how to convert them. docs/files.md tells what is deduced of a file.\n"
       "Examples:\n"
+      "  eddy convert runs/fashion models/fashion --dtype f16\n"
       "  eddy convert ddpm-cifar10-32 small --dtype f16 --max-shard-size 50MB\n"
       "  eddy convert 64x64_diffusion.safetensors adm --config heads.json --scheduler scheduler_config.json");
   struct Flags {
@@ -50,7 +52,7 @@ void add_convert(CLI::App& app, Action& action) {
   };
   auto f = std::make_shared<Flags>();
   ConvertOptions& o = f->options;
-  command->add_option("from", f->from, "a model folder, or a .safetensors file")->required();
+  command->add_option("from", f->from, "a model folder, a run, or a .safetensors file")->required();
   command->add_option("to", f->to, "the new folder")->required();
   command->add_option("--dtype", f->dtype, "how weights are stored: f32, f16 or bf16 [as they are; f64 becomes f32]")
       ->check(CLI::IsMember(kTypes));

@@ -1,4 +1,4 @@
-// The program `eddy`: train, sample, export, convert, info. Exit status: 0, 1 for an error, 2 for wrong usage, 130 after Ctrl-C, 143 after
+// The program `eddy`: train, sample, convert, info. Exit status: 0, 1 for an error, 2 for wrong usage, 130 after Ctrl-C, 143 after
 // SIGTERM.
 #include <csignal>
 #include <cstdio>
@@ -70,7 +70,6 @@ int run(int argc, char** argv, const eddy::CancelToken& token) {
   eddy::cli::Action action;
   eddy::cli::add_train(app, action);
   eddy::cli::add_sample(app, action);
-  eddy::cli::add_export(app, action);
   eddy::cli::add_convert(app, action);
   eddy::cli::add_info(app, action);
   try {

@@ -176,8 +176,11 @@ void convert_model(const std::string& from, const std::string& to, const Convert
   if (kind == PathKind::file) refuse_pickle(from);
   if (kind == PathKind::missing) throw Error(from + ": there is no such file or folder");
   const bool folder = kind == PathKind::directory;
-  if (folder && !exists(join(from, "model_index.json"))) {
-    throw Error(from + ": is no model folder (model_index.json); of a run, `eddy export` makes one");
+  if (folder && !exists(join(from, "model_index.json"))) {  // a run
+    if (!o.config.empty() || !o.scheduler.empty() || !o.variant.empty()) {
+      throw Error(from + ": is no model folder (model_index.json), whose configuration, scheduler or variant could be chosen");
+    }
+    return save_model(to, load_model(from), {o.dtype.value_or(DType::f32), o.save_variant, o.max_shard_size});
   }
   Source source = folder ? of_folder(from, o) : of_file(from, o);
   if (!o.scheduler.empty()) source.scheduler = read_json(o.scheduler);

@@ -113,10 +113,6 @@ UNet load_unet(const std::string& path, const Context& context, const std::strin
   throw_as_error("load_unet");
 }
 
-void save_model(const std::string& path, const Model& model, DType dtype) {
-  save_model(path, model, SaveOptions{.dtype = dtype});
-}
-
 void save_model(const std::string& path, const Model& model, const SaveOptions& options) try {
   std::vector<TensorToWrite> tensors;
   for (const Parameter& p : model.unet.parameters()) {

@@ -33,11 +33,11 @@ has stderr '^eddy: error: .*foo'
 expect 1 "no threads" env EDDY_THREADS=0 "$eddy" info x
 has stderr '^eddy: error: .*EDDY_THREADS'
 expect 2 "no command" "$eddy"
-has stderr '^eddy: error: a command is needed: train, sample, export, convert, info'
+has stderr '^eddy: error: a command is needed: train, sample, convert, info'
 expect 2 "no samples" "$eddy" sample x --out a.png --num 0
 has stderr 'num: must be a whole number above 0, got 0'
 expect 2 "unknown command" "$eddy" foo
-has stderr '^eddy: error: unknown command foo; the commands are train, sample, export, convert, info'
+has stderr '^eddy: error: unknown command foo; the commands are train, sample, convert, info'
 expect 2 "unknown flag of no command" "$eddy" --nope
 has stderr '^eddy: error: unknown flag --nope'
 expect 2 "unknown flag" "$eddy" train --out x --learning-rate 1
@@ -158,10 +158,10 @@ has stderr "no class 'boot'.*8 Bag, 9 Ankle boot"
 expect 1 "a number too high" "$eddy" sample "$garments" --out a.npy --num 2 --steps 1 --class 9,10
 has stderr '9 Ankle boot'
 
-expect 0 export "$eddy" export run --out half --dtype f16
+expect 0 "a run as a model folder" "$eddy" convert run half --dtype f16
 has stdout half
-expect 0 "the exported model" "$eddy" sample half --out b.npy --num 2 --steps 2
-expect 1 "export over other files" "$eddy" export run --out many
+expect 0 "the converted model" "$eddy" sample half --out b.npy --num 2 --steps 2
+expect 1 "convert over other files" "$eddy" convert run many
 has stderr 'holds 00000.png'
 [ "$(ls many | wc -l)" -eq 3 ] || fail "many/ has changed"
 expect 0 info "$eddy" info run/model
@@ -208,9 +208,9 @@ has stdout 'F16: '
 has stdout 'variants_there: \["fp16"\]'
 has stdout '^ignored: '
 expect 0 "sample of a variant" "$eddy" sample half --variant fp16 --out half.npy --num 1 --steps 1
-expect 0 "export of a variant" "$eddy" export half --variant fp16 --out whole
+expect 0 "in one file" "$eddy" convert "$garments" whole --dtype f32
 expect 0 "convert back" "$eddy" convert half back --variant fp16 --dtype f32
-cmp whole/unet/diffusion_pytorch_model.safetensors back/unet/diffusion_pytorch_model.safetensors || fail "export and convert differ"
+cmp whole/unet/diffusion_pytorch_model.safetensors back/unet/diffusion_pytorch_model.safetensors || fail "by way of shards in half precision, weights differ"
 expect 1 "no such variant" "$eddy" sample half --out a.png
 has stderr 'give one (--variant fp16)'
 expect 1 "a size without a unit" "$eddy" convert half x --max-shard-size 500
@@ -230,8 +230,8 @@ has stderr 'give the model.s config.json (--config FILE)'
 expect 0 "weights and a configuration" "$eddy" convert back/unet/diffusion_pytorch_model.safetensors bare \
   --config back/unet/config.json --scheduler back/scheduler/scheduler_config.json
 cmp back/unet/diffusion_pytorch_model.safetensors bare/unet/diffusion_pytorch_model.safetensors || fail "bare weights differ"
-expect 1 "a run is exported" "$eddy" convert run x
-has stderr 'eddy export'
+expect 1 "a run has its configuration" "$eddy" convert run x --config back/unet/config.json
+has stderr 'run: is no model folder'
 [ -e x ] && fail "a refused conversion left x"
 expect 0 "help of convert" "$eddy" convert --help
 for layout in DhariwalUNet guided-diffusion "DDPM's PyTorch port" SongUNet; do has stdout "$layout"; done

@@ -33,7 +33,7 @@ TEST_CASE("model folder: written and read again, f32 to the bit, f16 to its prec
   Json scheduler = Json::parse(again.scheduler.json());
   CHECK(scheduler.erase("_diffusers_version") == 1);
   CHECK(scheduler == Json::parse(model.scheduler.json()));
-  save_model(folder / "half", model, DType::f16);
+  save_model(folder / "half", model, {.dtype = DType::f16});
   const UNet half = load_unet(folder / "half/unet");
   for (std::size_t i = 0; i < model.unet.parameters().size(); ++i) {
     const auto x = model.unet.parameters()[i].value().values();
@@ -53,7 +53,7 @@ TEST_CASE("model folder: a card and the like stay when the model is replaced, ot
   write_file(card, "card");
   save_model(path, tiny());
   write_file(path + "/picture.png", "x");
-  save_model(path, tiny(), DType::f16);
+  save_model(path, tiny(), {.dtype = DType::f16});
   CHECK(read_file(card, 100) == "card");
   CHECK(read_file(path + "/.git/config", 100) == "mine");
   CHECK(read_file(path + "/picture.png", 100) == "x");

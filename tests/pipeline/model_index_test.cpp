@@ -149,7 +149,7 @@ TEST_CASE("convert: a folder in another float type keeps every JSON and every ot
   CHECK_THAT(read_file(b + "/scheduler/scheduler_config.json", 100000), Catch::Contains("\"lambda_min_clipped\": -Infinity"));
   CHECK(exists(b + "/unet/diffusion_pytorch_model.safetensors.index.bf16.json"));
   const SafetensorsFile file(c + "/unet/diffusion_pytorch_model.safetensors");
-  save_model(folder / "d", model, DType::bf16);
+  save_model(folder / "d", model, {.dtype = DType::bf16});
   CHECK(std::ranges::all_of(file.entries(), [](const SafetensorsEntry& e) { return e.dtype == "BF16"; }));
   CHECK(read_file(c + "/unet/diffusion_pytorch_model.safetensors", 1 << 20) ==
         read_file(folder / "d/unet/diffusion_pytorch_model.safetensors", 1 << 20));

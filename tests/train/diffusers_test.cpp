@@ -17,11 +17,11 @@ constexpr std::int64_t kSteps = 20, kBatch = 4;
 struct Case {
   std::string name;
   ObjectiveOptions objective;
-  OptimizerOptions optimizer;
+  OptimizerOptions optimizer{};
   std::int64_t accumulate;
   double rate;
   RateSchedule schedule;
-  EmaOptions ema;
+  EmaOptions ema{};
 };
 
 std::vector<Case> cases() {
