@@ -104,4 +104,29 @@ EDDY_API std::vector<Step> ddim_inversion_steps(const Schedule& schedule, int n,
 // diffusers' DDPM steps: to the next entry of the list, the last to the clean level.
 EDDY_API std::vector<Step> ddpm_steps(const Schedule& schedule, int n, Spacing spacing, int steps_offset = 0);
 
+// ---- sigmas at alpha = 1 -----------------------------------------------------------------------------------------
+
+// n sigmas, noisy first, without the closing 0; each with its first at sigma_max and, for n above 1, its last at sigma_min.
+// Throw Error for n below 1, sigma_min not above 0 or above sigma_max, and shapes (rho, a, b) not above 0.
+EDDY_API std::vector<double> karras_sigmas(int n, double sigma_min, double sigma_max, double rho = 7);  // [Karras2022, Eq. 5]
+EDDY_API std::vector<double> exponential_sigmas(int n, double sigma_min, double sigma_max);  // even in ln sigma
+// ln sigma by the power rho of an even ramp; k-diffusion's [Crowson2022].
+EDDY_API std::vector<double> polyexponential_sigmas(int n, double sigma_min, double sigma_max, double rho = 1);
+EDDY_API std::vector<double> beta_sigmas(int n, double sigma_min, double sigma_max, double a = 0.6, double b = 0.6);  // [Lee2024]
+// Even in log-SNR at rho = 1 [Lu2022], else even in its root of degree rho (the root keeps the sign).
+EDDY_API std::vector<double> lu_sigmas(int n, double sigma_min, double sigma_max, double rho = 1);
+
+// n sigmas out of a table of training, clean first. `simple` takes every (T / n)-th, `sgm_uniform` divides [0, T - 1] evenly and
+// leaves out the clean end. Throw Error for n below 1 and tables of less than two.
+EDDY_API std::vector<double> simple_sigmas(int n, std::span<const double> table);
+EDDY_API std::vector<double> sgm_uniform_sigmas(int n, std::span<const double> table);
+
+// "Align your steps" [Sabour2024]: ten steps chosen for Stable Diffusion 1.5, SDXL or Stable Video Diffusion; for other n,
+// ln sigma is interpolated, as the authors do. Throws Error for n below 1.
+enum class AysTable { sd, sdxl, svd };
+EDDY_API std::vector<double> ays_sigmas(int n, AysTable table = AysTable::sd);
+
+// sigma / alpha of every t; infinite where alpha is 0.
+EDDY_API std::vector<double> training_sigmas(const Schedule& schedule);
+
 }  // namespace eddy::inline v0_1

@@ -46,6 +46,9 @@ class EDDY_API SchedulerConfig {
 // The short names of all samplers and what each is, in the order of docs/samplers.md.
 EDDY_API std::vector<std::pair<std::string, std::string>> sampler_names();
 
+// Lists of sigmas by name: karras, exponential, polyexponential, beta, lu, simple, sgm_uniform, ays, ays_sdxl, ays_svd.
+EDDY_API std::vector<std::string> sigma_names();
+
 // Any sampler: its own options are bound, those given at the call are on_step and cancel.
 using Sampler = std::function<Tensor(const Denoiser&, Tensor x, std::span<const Step>, const NoiseSource&, const SamplerOptions&)>;
 
@@ -53,6 +56,8 @@ struct SamplingOptions {
   int steps = 0;                // 0: as many as the pipeline of diffusers takes
   std::optional<double> eta{};  // none: the scheduler's default. Throws Error where the sampler has no eta
   bool batch_coupled = false;   // methods that look at the whole batch at once do so, as in diffusers
+  // Where the sigmas are, one of sigma_names(); empty: as the configuration has it. Throws Error where the sampler has no sigmas
+  std::string sigmas{};
 };
 
 // A scheduler ready for so many steps: sampler(denoiser(network, condition), initial_scale * z, steps, noise, {}).

@@ -35,6 +35,16 @@ std::shared_ptr<const SchedulerConfig::State> read(Json stated, const std::strin
   return std::make_shared<const SchedulerConfig::State>(std::move(s));
 }
 
+// Throws Error when an option is asked of a class that has no such thing.
+void check_has(bool asked, bool SchedulerClass::*member, const SchedulerConfig::State& s, const char* what) {
+  if (!asked || s.row->*member) return;
+  std::string all;
+  for (const SchedulerClass& c : scheduler_classes()) {
+    if (c.*member) all += (all.empty() ? "" : ", ") + std::string(c.name);
+  }
+  throw Error("sampling_of: " + s.name + " has no " + what + "; those that have: " + (all.empty() ? "none" : all));
+}
+
 }  // namespace
 
 SchedulerConfig::SchedulerConfig(const std::string& json, const std::string& source) try
@@ -70,13 +80,8 @@ SchedulerConfig SchedulerConfig::with_sampler(const std::string& name) const {
 Sampling sampling_of(const SchedulerConfig& config, const SamplingOptions& options) {
   const SchedulerConfig::State& s = config.state();
   if (options.steps < 0) throw Error("sampling_of: the number of steps must be positive");
-  if (options.eta && !s.row->has_eta) {
-    std::string all;
-    for (const SchedulerClass& c : scheduler_classes()) {
-      if (c.has_eta) all += (all.empty() ? "" : ", ") + std::string(c.name);
-    }
-    throw Error("sampling_of: " + s.name + " has no eta; those that have: " + all);
-  }
+  check_has(options.eta.has_value(), &SchedulerClass::has_eta, s, "eta");
+  check_has(!options.sigmas.empty(), &SchedulerClass::has_sigmas, s, "list of sigmas");
   return s.recipe(options);
 }
 

@@ -21,6 +21,7 @@ struct SchedulerClass {
   const char* about;       // a few words
   ReadRecipe read;
   bool has_eta = false;
+  bool has_sigmas = false;  // SamplingOptions.sigmas counts: the recipe asks chosen_sigmas()
 };
 
 // Every scheduler, in the order of docs/samplers.md.
