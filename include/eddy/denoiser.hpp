@@ -27,6 +27,14 @@ EDDY_API Denoiser from_v(Network network, Condition condition = {});    // v = a
 EDDY_API Denoiser from_x0(Network network, Condition condition = {});   // eps = (x - alpha x0) / sigma; 0 where sigma is
 EDDY_API Denoiser from_flow(Network network, Condition condition = {});  // u = eps - x0 [Lipman2023]
 
+struct EdmScaling {
+  double sigma_data = 0.5;  // deviation of the data
+  bool negative = false;    // the network gives -F: diffusers' v_prediction of its EDM schedulers
+};
+// D = c_skip x + c_out F(c_in x, t) at alpha = 1, where t is c_noise = ln(sigma) / 4, as edm_level has it [Karras2022, Eq. 7 and
+// Table 1]. Throws Error when sigma_data is not above 0.
+EDDY_API Denoiser from_edm(Network network, Condition condition = {}, const EdmScaling& scaling = {});
+
 // u + scale (c - u) on x0 and eps [Ho2022, Eq. 6] with scale = 1 + w; scale 1 is the conditional one alone.
 EDDY_API Denoiser classifier_free_guidance(Denoiser conditional, Denoiser unconditional, double scale);
 

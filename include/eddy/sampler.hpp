@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <limits>
 #include <optional>
 #include <span>
 
@@ -70,6 +71,66 @@ EDDY_API Tensor sample_ddpm(const Denoiser& denoise, Tensor x, std::span<const S
                             const DdpmOptions& options = {});
 
 // ---- in sigma space: Euler, Heun and their kin -------------------------------------------------------------------
+
+// All of these throw Error and Cancelled as sample_ddim does. Where x0 is limited, eps goes with it.
+
+// Before each step whose sigma / alpha is in [s_tmin, s_tmax], x is made noisier, to (1 + gamma) sigma / alpha with
+// gamma = min(s_churn / steps, sqrt(2) - 1), by noise of s_noise times the deviation that it takes [Karras2022, Alg. 2].
+struct Churn {
+  double s_churn = 0, s_tmin = 0, s_tmax = std::numeric_limits<double>::infinity(), s_noise = 1;
+};
+
+// The level of the noisier x is level_at's: throws Error for churn without it, and for numbers of Churn below 0.
+struct ChurnOptions : SamplerOptions {
+  Churn churn;
+  LevelAt level_at;
+};
+
+struct EulerOptions : ChurnOptions {
+  // The network sees x before it is made noisier, as in diffusers; this makes x0 of the noisier x from what it said. Empty: it
+  // sees the noisier x, as in [Karras2022, Alg. 2].
+  std::function<Tensor(const Prediction& before, const Tensor& x, const Tensor& churned, const NoiseLevel& from,
+                       const NoiseLevel& noisier)>
+      x0_of_churned;
+};
+
+// Euler's method on the probability-flow ODE [Karras2022, Eq. 4]; order 1. Without churn the same as DDIM at eta 0.
+EDDY_API Tensor sample_euler(const Denoiser& denoise, Tensor x, std::span<const Step> steps, const NoiseSource& noise,
+                             const EulerOptions& options = {});
+
+// Heun's method [Karras2022, Alg. 2]; order 2, two evaluations a step, one where a step ends at sigma = 0.
+EDDY_API Tensor sample_heun(const Denoiser& denoise, Tensor x, std::span<const Step> steps, const NoiseSource& noise,
+                            const ChurnOptions& options = {});
+
+// "DPM2" of k-diffusion [Crowson2022], the midpoint method at sqrt(sigma sigma') [Karras2022, Alg. 3 is its family]; order 2, two
+// evaluations a step, one where a step ends at sigma = 0. Throws Error without level_at.
+EDDY_API Tensor sample_dpm_2(const Denoiser& denoise, Tensor x, std::span<const Step> steps, const NoiseSource& noise,
+                             const ChurnOptions& options);
+
+struct AncestralOptions : SamplerOptions {
+  double eta = 1;      // 0: deterministic, 1: ancestral; at infinity all noise of a step's end is new
+  double s_noise = 1;  // factor of the noise
+};
+
+// Euler's method to a cleaner level than the step's end, then noise up to it [Crowson2022]; the same as DDIM with this eta.
+EDDY_API Tensor sample_euler_ancestral(const Denoiser& denoise, Tensor x, std::span<const Step> steps, const NoiseSource& noise,
+                                       const AncestralOptions& options = {});
+
+struct Dpm2AncestralOptions : AncestralOptions {
+  LevelAt level_at;
+};
+
+// sample_dpm_2 to a cleaner level than the step's end, then noise up to it [Crowson2022]. Throws Error without level_at.
+EDDY_API Tensor sample_dpm_2_ancestral(const Denoiser& denoise, Tensor x, std::span<const Step> steps, const NoiseSource& noise,
+                                       const Dpm2AncestralOptions& options);
+
+struct LmsOptions : SamplerOptions {
+  int order = 4;  // 1 to 4
+};
+
+// Linear multistep (Adams-Bashforth on uneven steps) [Crowson2022]; one evaluation a step, the first steps of lower order.
+EDDY_API Tensor sample_lms(const Denoiser& denoise, Tensor x, std::span<const Step> steps, const NoiseSource& noise,
+                           const LmsOptions& options = {});
 
 // ---- exponential integrators: DPM-Solver, DEIS, UniPC ------------------------------------------------------------
 

@@ -30,13 +30,15 @@ EDDY_API std::vector<double> linear_betas(int steps, double beta_start = 1e-4, d
 EDDY_API std::vector<double> scaled_linear_betas(int steps, double beta_start = 0.00085, double beta_end = 0.012);
 // "squaredcos_cap_v2": alpha_bar(u) = cos^2((u + 0.008) / 1.008 pi / 2), betas at most `largest` [Nichol2021, Eq. 17].
 EDDY_API std::vector<double> cosine_betas(int steps, double largest = 0.999);
+// "exp": alpha_bar(u) = exp(-12 u), the same beta at every t.
+EDDY_API std::vector<double> exponential_betas(int steps, double largest = 0.999);
 // A logistic curve over [-6, 6] between the two.
 EDDY_API std::vector<double> sigmoid_betas(int steps, double beta_start = 1e-4, double beta_end = 0.02);
 // Shifts and scales sqrt(alpha_bar) so that the last is 0 and the first stays [Lin2023, Alg. 1].
 EDDY_API std::vector<double> rescale_zero_terminal_snr(std::span<const double> betas);
 
 // The betas of diffusers' `beta_schedule`, float32 values in diffusers' order of operations. Throws Error for an unknown name;
-// known: linear, scaled_linear, squaredcos_cap_v2, sigmoid.
+// known: linear, scaled_linear, squaredcos_cap_v2, exp, sigmoid.
 EDDY_API std::vector<double> diffusers_betas(const std::string& beta_schedule, int steps, double beta_start, double beta_end);
 
 // ---- the table ---------------------------------------------------------------------------------------------------
@@ -125,6 +127,9 @@ EDDY_API std::vector<double> sgm_uniform_sigmas(int n, std::span<const double> t
 // ln sigma is interpolated, as the authors do. Throws Error for n below 1.
 enum class AysTable { sd, sdxl, svd };
 EDDY_API std::vector<double> ays_sigmas(int n, AysTable table = AysTable::sd);
+
+// (ln(sigma) / 4, 1, sigma): what networks of EDM are told [Karras2022, Table 1, c_noise]. Throws Error unless 0 < sigma < infinity.
+EDDY_API NoiseLevel edm_level(double sigma);
 
 // sigma / alpha of every t; infinite where alpha is 0.
 EDDY_API std::vector<double> training_sigmas(const Schedule& schedule);

@@ -58,6 +58,11 @@ struct SamplingOptions {
   bool batch_coupled = false;   // methods that look at the whole batch at once do so, as in diffusers
   // Where the sigmas are, one of sigma_names(); empty: as the configuration has it. Throws Error where the sampler has no sigmas
   std::string sigmas{};
+  Churn churn{};                    // throws Error where the sampler has none
+  // For flows with use_dynamic_shifting: mu itself, or else from this many tokens of the picture, as Flux has it. Throws Error
+  // where neither is given.
+  std::optional<double> mu{};
+  std::int64_t image_tokens = 0;
 };
 
 // A scheduler ready for so many steps: sampler(denoiser(network, condition), initial_scale * z, steps, noise, {}).

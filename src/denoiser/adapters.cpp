@@ -4,6 +4,9 @@
 //   v      x0 = alpha x - sigma v,      eps = sigma x + alpha v              [Salimans2022, D]
 //   x0     eps = (x - alpha x0) / sigma
 //   flow   x0 = x - sigma u,            eps = x + alpha u                    (alpha + sigma = 1)
+//   edm    x0 = d^2 alpha x + d sigma F, eps = sigma x - d alpha F           (sigma^2 + d^2 alpha^2 = 1)    [Karras2022, Eq. 7]
+//
+// The paper states the last at alpha = 1, as x0 = c_skip x + c_out F(c_in x): our scale is 1 / c_in, and d is sigma_data.
 #include <cmath>
 
 #include "denoiser/levels.hpp"
@@ -22,7 +25,7 @@ void check_levels(const char* operation, const Tensor& x, std::span<const NoiseL
 
 namespace {
 
-using Scale = double (*)(const NoiseLevel&);
+using Scale = std::function<double(const NoiseLevel&)>;
 
 double variance_preserving(const NoiseLevel& l) { return std::hypot(l.alpha, l.sigma); }
 double linear_path(const NoiseLevel& l) { return l.alpha + l.sigma; }
@@ -35,7 +38,7 @@ struct Output {
 };
 
 Output call(const char* operation, const Network& network, const Condition& condition, const Tensor& x,
-            std::span<const NoiseLevel> levels, Scale scale) {
+            std::span<const NoiseLevel> levels, const Scale& scale) {
   check_levels(operation, x, levels);
   Output o;
   bool same = true;
@@ -50,7 +53,7 @@ Output call(const char* operation, const Network& network, const Condition& cond
     o.levels.push_back({level.t, level.alpha / k, level.sigma / k});
     ts.push_back(static_cast<float>(level.t));
   }
-  const auto inverse = [scale](const NoiseLevel& l) { return 1 / scale(l); };
+  const auto inverse = [&scale](const NoiseLevel& l) { return 1 / scale(l); };
   o.x = same ? x : combine_by_level(levels, inverse, x, [](const NoiseLevel&) { return 0.0; }, {});
   ts.resize(static_cast<std::size_t>(x.extent(0)), ts.front());
   const Tensor t = Tensor::from(std::span<const float>(ts), {x.extent(0)}, x.context());
@@ -110,6 +113,19 @@ Denoiser from_flow(Network network, Condition condition) {
     const auto minus_sigma = [](const NoiseLevel& l) { return -l.sigma; };
     return {combine_by_level(o.levels, one, o.x, minus_sigma, o.raw), combine_by_level(o.levels, one, o.x, alpha, o.raw),
             o.variance};
+  };
+}
+
+Denoiser from_edm(Network network, Condition condition, const EdmScaling& scaling) {
+  const double d = scaling.sigma_data, sign = scaling.negative ? -1 : 1;
+  if (!(d > 0 && std::isfinite(d))) throw Error("from_edm: sigma_data must be finite and above 0, got " + std::to_string(d));
+  return [=](const Tensor& x, std::span<const NoiseLevel> levels) -> Prediction {
+    Output o = call("from_edm", network, condition, x, levels, [d](const NoiseLevel& l) { return std::hypot(l.sigma, d * l.alpha); });
+    const auto skip = [d](const NoiseLevel& l) { return d * d * l.alpha; };
+    const auto out = [d, sign](const NoiseLevel& l) { return sign * d * l.sigma; };
+    const auto sigma = [](const NoiseLevel& l) { return l.sigma; };
+    const auto noise_out = [d, sign](const NoiseLevel& l) { return -sign * d * l.alpha; };
+    return {combine_by_level(o.levels, skip, o.x, out, o.raw), combine_by_level(o.levels, sigma, o.x, noise_out, o.raw), o.variance};
   };
 }
 

@@ -38,12 +38,6 @@ Tensor ddim_step(const Prediction& p, std::span<const Step> steps, double eta, c
 
 namespace {
 
-// eps that goes with another x0 at the same x: alpha x0 + sigma eps stays.
-Tensor matching_eps(const Prediction& p, const Tensor& x0, const NoiseLevel& level) {
-  if (level.sigma == 0) return p.eps;
-  return add(p.eps, combine(level.alpha / level.sigma, p.x0, -level.alpha / level.sigma, x0));
-}
-
 Tensor run(const char* name, const Denoiser& denoise, Tensor x, std::span<const Step> steps, const NoiseSource* noise,
            const DdimOptions& options) {
   const NoGrad no_grad;

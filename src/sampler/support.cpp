@@ -1,4 +1,4 @@
-// Checks and reports of samplers.
+// Checks and reports of samplers, and their common steps.
 #include "sampler/support.hpp"
 
 #include <cmath>
@@ -53,6 +53,23 @@ double ancestral_deviation(const Step& step) {
   const double ratio = from.alpha / to.alpha;
   const double left = from.sigma * from.sigma - ratio * ratio * to.sigma * to.sigma;
   return left > 0 ? to.sigma / from.sigma * std::sqrt(left) : 0;
+}
+
+Tensor matching_eps(const Prediction& p, const Tensor& x0, const NoiseLevel& level) {
+  if (level.sigma == 0) return p.eps;
+  return add(p.eps, combine(level.alpha / level.sigma, p.x0, -level.alpha / level.sigma, x0));
+}
+
+Prediction limited(const Prediction& p, const Clip& clip, const NoiseLevel& level) {
+  if (clip.kind == Clip::Kind::none) return p;
+  const Tensor x0 = clipped(p.x0, clip);
+  return {x0, matching_eps(p, x0, level), p.variance};
+}
+
+Tensor along(const Tensor& x, const Prediction& p, const Step& step) {
+  const double alpha = step.to.alpha - step.from.alpha, sigma = step.to.sigma - step.from.sigma;
+  const Tensor moved = combine(1, x, sigma, p.eps);
+  return alpha == 0 ? moved : combine(1, moved, alpha, p.x0);
 }
 
 }  // namespace eddy::inline v0_1

@@ -1,4 +1,4 @@
-// What samplers share: checking steps, reporting, the deviation of an ancestral step.
+// What samplers share: checking steps, reporting, the deviation of an ancestral step, moving between levels.
 #pragma once
 
 #include "eddy/autograd.hpp"
@@ -17,5 +17,15 @@ void report(const char* sampler, const SamplerOptions& options, std::size_t i, s
 // Deviation of the noise of an ancestral step: (sigma_s / sigma_t) sqrt(sigma_t^2 - (alpha_t / alpha_s)^2 sigma_s^2)
 // [Song2021, Eq. 16], t = from, s = to.
 double ancestral_deviation(const Step& step);
+
+// eps that goes with another x0 at the same x: alpha x0 + sigma eps stays.
+Tensor matching_eps(const Prediction& p, const Tensor& x0, const NoiseLevel& level);
+// The prediction with its x0 limited, and eps that goes with it: as it is without a clip.
+Prediction limited(const Prediction& p, const Clip& clip, const NoiseLevel& level);
+
+// One step of Euler's method on the probability-flow ODE, on the straight path between two levels:
+// x + (alpha' - alpha) x0 + (sigma' - sigma) eps. Any path will do, as the network sees sigma / alpha alone: with x0 and eps held,
+// the straight one is exact, and it has a meaning at alpha = 0 too.
+Tensor along(const Tensor& x, const Prediction& p, const Step& step);
 
 }  // namespace eddy::inline v0_1

@@ -5,6 +5,7 @@
 
 #include "eddy/error.hpp"
 #include "eddy/schedule.hpp"
+#include "schedule/linspace.hpp"
 
 namespace eddy::inline v0_1 {
 
@@ -51,6 +52,11 @@ std::vector<double> cosine_betas(int steps, double largest) {
   return betas;
 }
 
+std::vector<double> exponential_betas(int steps, double largest) {
+  check_steps(steps);
+  return std::vector<double>(static_cast<std::size_t>(steps), std::min(-std::expm1(-12.0 / steps), largest));
+}
+
 std::vector<double> sigmoid_betas(int steps, double beta_start, double beta_end) {
   std::vector<double> betas = between(steps, -6, 6);
   for (double& beta : betas) beta = (beta_end - beta_start) / (1 + std::exp(-beta)) + beta_start;
@@ -73,32 +79,28 @@ std::vector<double> rescale_zero_terminal_snr(std::span<const double> betas) {
   return result;
 }
 
-namespace {
-
-// torch.linspace in float32: from both ends, each entry rounded once.
-std::vector<float> float_between(int steps, double first, double last) {
-  check_steps(steps);
+std::vector<float> float_linspace(int n, double first, double last) {
+  check_steps(n);
   const auto a = static_cast<float>(first), b = static_cast<float>(last);
-  const double step = steps > 1 ? static_cast<double>((b - a) / static_cast<float>(steps - 1)) : 0;
+  const double step = n > 1 ? static_cast<double>((b - a) / static_cast<float>(n - 1)) : 0;
   std::vector<float> result;
-  for (int i = 0; i < steps; ++i) {
-    const double x = i < steps / 2 || steps == 1 ? static_cast<double>(a) + step * i : static_cast<double>(b) - step * (steps - 1 - i);
+  for (int i = 0; i < n; ++i) {
+    const double x = i < n / 2 || n == 1 ? static_cast<double>(a) + step * i : static_cast<double>(b) - step * (n - 1 - i);
     result.push_back(static_cast<float>(x));
   }
   return result;
 }
 
-}  // namespace
-
 std::vector<double> diffusers_betas(const std::string& name, int steps, double beta_start, double beta_end) {
   if (name == "squaredcos_cap_v2") return cosine_betas(steps);
+  if (name == "exp") return exponential_betas(steps);
   const bool scaled = name == "scaled_linear", sigmoid = name == "sigmoid";
   if (name != "linear" && !scaled && !sigmoid) {
-    throw Error("diffusers_betas: beta_schedule must be linear, scaled_linear, squaredcos_cap_v2 or sigmoid, got " + name);
+    throw Error("diffusers_betas: beta_schedule must be linear, scaled_linear, squaredcos_cap_v2, exp or sigmoid, got " + name);
   }
-  std::vector<float> x = scaled    ? float_between(steps, std::sqrt(beta_start), std::sqrt(beta_end))
-                         : sigmoid ? float_between(steps, -6, 6)
-                                   : float_between(steps, beta_start, beta_end);
+  std::vector<float> x = scaled    ? float_linspace(steps, std::sqrt(beta_start), std::sqrt(beta_end))
+                         : sigmoid ? float_linspace(steps, -6, 6)
+                                   : float_linspace(steps, beta_start, beta_end);
   for (float& beta : x) {
     if (scaled) beta *= beta;
     if (sigmoid) {

@@ -28,7 +28,8 @@ void check_count(const char* name, int n) {
 void check_range(const char* name, int n, double low, double high, double shape = 1) {
   check_count(name, n);
   if (!(low > 0 && high >= low && std::isfinite(high))) {
-    throw Error(std::string(name) + ": needs 0 < sigma_min <= sigma_max, got " + std::to_string(low) + " and " + std::to_string(high));
+    throw Error(std::string(name) + ": needs 0 < sigma_min <= sigma_max, got " + std::to_string(low) + " and " +
+                std::to_string(high));
   }
   if (!(shape > 0 && std::isfinite(shape))) {
     throw Error(std::string(name) + ": rho, a and b must be positive, got " + std::to_string(shape));
@@ -46,7 +47,7 @@ std::vector<double> ramp(int n, const F& f) {
 double log_linear(std::span<const double> y, double place) {
   const auto low = std::min(static_cast<std::size_t>(place), y.size() - 2);
   const double u = place - static_cast<double>(low);
-  if (u == 0) return y[low];
+  if (u == 0 || u == 1) return y[low + (u == 1)];
   return std::exp((1 - u) * std::log(y[low]) + u * std::log(y[low + 1]));
 }
 
@@ -116,6 +117,11 @@ std::vector<double> ays_sigmas(int n, AysTable table) {
   std::vector<double> result;
   for (int i = 0; i < n; ++i) result.push_back(log_linear(y, i * 10.0 / n));
   return result;
+}
+
+NoiseLevel edm_level(double sigma) {
+  if (!(sigma > 0 && std::isfinite(sigma))) throw Error("edm_level: sigma must be finite and above 0, got " + std::to_string(sigma));
+  return {std::log(sigma) / 4, 1, sigma};
 }
 
 std::vector<double> training_sigmas(const Schedule& schedule) {

@@ -14,6 +14,8 @@ namespace {
 // A file tests/golden/samplers_FAMILY.safetensors each.
 const char* const kFamilies[] = {
     "ddim_ddpm",
+    "sigma",
+    "sigma_flow",
 };
 
 // The noise that a run of diffusers drew, in its order, for its keys in order of first use.
@@ -37,6 +39,8 @@ SamplingOptions sampling_options(const Json& json) {
   SamplingOptions o{.steps = json["steps"], .batch_coupled = true};
   for (const auto& [key, value] : json["options"].items()) {
     if (key == "eta") o.eta = value.get<double>();
+    else if (key == "churn") o.churn = {value.at(0), value.at(1), value.at(2), value.at(3)};
+    else if (key == "mu") o.mu = value.get<double>();
     else FAIL("unknown option " << key);
   }
   return o;

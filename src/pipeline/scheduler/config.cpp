@@ -82,6 +82,7 @@ Sampling sampling_of(const SchedulerConfig& config, const SamplingOptions& optio
   if (options.steps < 0) throw Error("sampling_of: the number of steps must be positive");
   check_has(options.eta.has_value(), &SchedulerClass::has_eta, s, "eta");
   check_has(!options.sigmas.empty(), &SchedulerClass::has_sigmas, s, "list of sigmas");
+  check_has(options.churn.s_churn != 0, &SchedulerClass::has_churn, s, "churn");
   return s.recipe(options);
 }
 

@@ -22,6 +22,7 @@ struct SchedulerClass {
   ReadRecipe read;
   bool has_eta = false;
   bool has_sigmas = false;  // SamplingOptions.sigmas counts: the recipe asks chosen_sigmas()
+  bool has_churn = false;   // SamplingOptions.churn counts
 };
 
 // Every scheduler, in the order of docs/samplers.md.
@@ -75,6 +76,15 @@ Recipe read_ddpm(JsonFields& fields);
 Recipe read_ddim(JsonFields& fields);
 
 // In sigma space.
+Recipe read_euler(JsonFields& fields);
+Recipe read_euler_ancestral(JsonFields& fields);
+Recipe read_heun(JsonFields& fields);
+Recipe read_dpm_2(JsonFields& fields);
+Recipe read_dpm_2_ancestral(JsonFields& fields);
+Recipe read_lms(JsonFields& fields);
+Recipe read_edm_euler(JsonFields& fields);
+Recipe read_flow_euler(JsonFields& fields);
+Recipe read_flow_heun(JsonFields& fields);
 
 // Exponential integrators.
 

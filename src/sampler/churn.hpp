@@ -1,0 +1,17 @@
+// Making x noisier before a step.
+#pragma once
+
+#include "eddy/sampler.hpp"
+
+namespace eddy::inline v0_1 {
+
+// Throws Error naming the sampler.
+void check_churn(const char* sampler, const ChurnOptions& options);
+
+// The noisier level of a step that begins at `from`, of `steps` in all; `from` itself where there is no churn.
+NoiseLevel churned_level(const NoiseLevel& from, std::size_t steps, const ChurnOptions& options);
+
+// x at `from` made noisier; z ~ N(0, I).
+Tensor churned(const Tensor& x, const NoiseLevel& from, const NoiseLevel& noisier, double s_noise, const Tensor& z);
+
+}  // namespace eddy::inline v0_1

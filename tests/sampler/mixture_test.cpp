@@ -1,0 +1,173 @@
+// What samplers draw from a mixture of two normals in one dimension, by the statistic of Kolmogorov and Smirnov: the largest
+// distance D between the distribution function of 100 000 samples and the exact one. sqrt(n) D above 1.95 has probability 0.001;
+// each sampler takes as many steps as bring its bias well below that, and with few steps the statistic sees its bias.
+#include <algorithm>
+#include <cmath>
+
+#include "eddy/eddy.hpp"
+#include "support/catch.hpp"
+#include "support/closed_form.hpp"
+
+using namespace eddy;
+using namespace eddy::test;
+
+namespace {
+
+constexpr std::int64_t kSamples = 100000;
+
+struct Mixture {
+  struct Part {
+    double weight, mean, deviation;
+  };
+  Part parts[2] = {{0.3, -1, 0.2}, {0.7, 0.8, 0.4}};
+
+  // E[x0 | x] is the mean of the parts' own, weighted by how likely x is in each.
+  Prediction operator()(const Tensor& x, std::span<const NoiseLevel> levels) const {
+    const auto& [t, alpha, sigma] = levels[0];
+    Tensor x0 = Tensor::uninitialised(x.shape()), eps = Tensor::uninitialised(x.shape());
+    const std::span<float> x0s = x0.mutable_values(), epss = eps.mutable_values();
+    double variance[2], height[2], gain[2];
+    for (int k = 0; k < 2; ++k) {
+      const double own = parts[k].deviation * parts[k].deviation;
+      variance[k] = alpha * alpha * own + sigma * sigma;
+      height[k] = std::log(parts[k].weight / std::sqrt(variance[k]));
+      gain[k] = alpha * own / variance[k];
+    }
+    for (std::size_t i = 0; i < x0s.size(); ++i) {
+      const auto v = static_cast<double>(x.values()[i]);
+      const double off[2] = {v - alpha * parts[0].mean, v - alpha * parts[1].mean};
+      const double first_log = height[0] - off[0] * off[0] / (2 * variance[0]);
+      const double second = 1 / (1 + std::exp(first_log - height[1] + off[1] * off[1] / (2 * variance[1])));
+      const double mean[2] = {parts[0].mean + gain[0] * off[0], parts[1].mean + gain[1] * off[1]};
+      const double predicted = mean[0] + second * (mean[1] - mean[0]);
+      x0s[i] = static_cast<float>(predicted);
+      epss[i] = static_cast<float>((v - alpha * predicted) / sigma);
+    }
+    return {x0, eps, {}};
+  }
+
+  double below(double x) const {
+    double sum = 0;
+    for (const Part& p : parts) sum += p.weight * std::erfc((p.mean - x) / (p.deviation * std::sqrt(2.0))) / 2;
+    return sum;
+  }
+
+  Tensor draw(const NoiseSource& noise) const {
+    Tensor x = noise.normal({1, kSamples}, {kUser, 0});
+    for (std::size_t i = 0; i < static_cast<std::size_t>(kSamples); ++i) {
+      const double u = keyed_uniform(5, {kUser, 1}, 0, static_cast<std::int64_t>(i));
+      const Part& p = parts[u < parts[0].weight ? 0 : 1];
+      x.mutable_values()[i] = static_cast<float>(p.mean + p.deviation * static_cast<double>(x.values()[i]));
+    }
+    return x;
+  }
+};
+
+double distance(const Mixture& data, const Tensor& x) {
+  std::vector<float> sorted(x.values().begin(), x.values().end());
+  std::ranges::sort(sorted);
+  double largest = 0;
+  const auto n = static_cast<double>(sorted.size());
+  for (std::size_t i = 0; i < sorted.size(); ++i) {
+    const double f = data.below(static_cast<double>(sorted[i]));
+    largest = std::max({largest, f - static_cast<double>(i) / n, static_cast<double>(i + 1) / n - f});
+  }
+  return largest;
+}
+
+using Run = Tensor (*)(const Denoiser&, Tensor, std::span<const Step>, const NoiseSource&);
+
+struct Row {
+  const char* name;
+  int steps;  // enough
+  int few;    // not enough
+  Run run;
+  NoiseLevel (*level)(double) = exploding_level;
+};
+
+Tensor ddim(const Denoiser& d, Tensor x, std::span<const Step> s, const NoiseSource& noise) {
+  DdimOptions options;
+  options.eta = 1;
+  return sample_ddim(d, std::move(x), s, noise, options);
+}
+
+Tensor ddpm(const Denoiser& d, Tensor x, std::span<const Step> s, const NoiseSource& noise) {
+  return sample_ddpm(d, std::move(x), s, noise);
+}
+
+Tensor euler_ancestral(const Denoiser& d, Tensor x, std::span<const Step> s, const NoiseSource& noise) {
+  return sample_euler_ancestral(d, std::move(x), s, noise);
+}
+
+Tensor renewed(const Denoiser& d, Tensor x, std::span<const Step> s, const NoiseSource& noise) {
+  AncestralOptions options;
+  options.eta = 1.2;
+  return sample_euler_ancestral(d, std::move(x), s, noise, options);
+}
+
+template <NoiseLevel (*level)(double)>
+Tensor dpm_2_ancestral(const Denoiser& d, Tensor x, std::span<const Step> s, const NoiseSource& noise) {
+  Dpm2AncestralOptions options;
+  options.level_at = level;
+  return sample_dpm_2_ancestral(d, std::move(x), s, noise, options);
+}
+
+// A method with churn down to sigma = 0.02.
+template <class Options, class F>
+Tensor with_churn(F sampler, const Denoiser& d, Tensor x, std::span<const Step> s, const NoiseSource& noise) {
+  Options options;
+  options.churn = {10, 0.02};
+  options.level_at = exploding_level;
+  return sampler(d, std::move(x), s, noise, options);
+}
+
+Tensor euler_churn(const Denoiser& d, Tensor x, std::span<const Step> s, const NoiseSource& noise) {
+  return with_churn<EulerOptions>(sample_euler, d, std::move(x), s, noise);
+}
+
+Tensor heun_churn(const Denoiser& d, Tensor x, std::span<const Step> s, const NoiseSource& noise) {
+  return with_churn<ChurnOptions>(sample_heun, d, std::move(x), s, noise);
+}
+
+Tensor dpm_2_churn(const Denoiser& d, Tensor x, std::span<const Step> s, const NoiseSource& noise) {
+  return with_churn<ChurnOptions>(sample_dpm_2, d, std::move(x), s, noise);
+}
+
+const Row kRows[] = {
+    {"ddim, eta 1", 160, 10, ddim},
+    {"ddpm", 160, 10, ddpm, preserving_level},
+    // in sigma space
+    {"euler_ancestral", 160, 10, euler_ancestral},
+    {"euler_ancestral, flow", 160, 10, euler_ancestral, flow_level},
+    {"euler_ancestral, eta 1.2", 320, 10, renewed},
+    {"dpm_2_ancestral", 80, 5, dpm_2_ancestral<exploding_level>},
+    {"dpm_2_ancestral, preserving", 80, 5, dpm_2_ancestral<preserving_level>, preserving_level},
+    {"euler with churn", 160, 10, euler_churn},
+    {"heun with churn", 40, 5, heun_churn},
+    {"dpm_2 with churn", 40, 5, dpm_2_churn},
+    // exponential integrators
+    // with Brownian noise, and with steps of their own choice
+    // multistep, few-step and score-based
+};
+
+// From noised data, so that the start is exact: sqrt(n) D.
+double statistic(const Row& row, int n) {
+  const Mixture data;
+  const NoiseSource noise = philox_noise(3);
+  const std::vector<Step> list = graded_steps(n, 10, 0.01, row.level);
+  const Tensor z = noise.normal({1, kSamples}, kInitialNoise);
+  const Tensor begin = add_noise(data.draw(noise), z, std::vector{list.front().from});
+  const Tensor x = row.run(data, begin, list, noise);
+  // x is still noisy by sigma = 0.01, which widens a deviation of 0.2 by 0.1 %, far below the resolution.
+  return std::sqrt(static_cast<double>(kSamples)) * distance(data, affine(x, 1 / list.back().to.alpha));
+}
+
+}  // namespace
+
+TEST_CASE("samplers: draw from a mixture of two normals", "[mixture]") {
+  for (const Row& row : kRows) {
+    INFO(row.name);
+    CHECK(statistic(row, row.steps) < 1.95);
+    CHECK(statistic(row, row.few) > 1.95);
+  }
+}

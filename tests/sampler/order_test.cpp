@@ -1,0 +1,121 @@
+// The order of every deterministic sampler, measured: data N(0, 1/4), whose ODE is known, halved steps. One row a sampler. A
+// multistep method that starts with lower order shows its own order in a second row, where its first steps end at the exact x.
+#include <cmath>
+
+#include "eddy/eddy.hpp"
+#include "support/catch.hpp"
+#include "support/closed_form.hpp"
+
+using namespace eddy;
+using namespace eddy::test;
+
+namespace {
+
+using Run = Tensor (*)(const Denoiser&, Tensor, std::span<const Step>, const SamplerOptions&);
+using Level = NoiseLevel (*)(double);
+
+struct Row {
+  const char* name;
+  double order;
+  Run run;
+  Level level = exploding_level;
+  int steps = 40;       // against twice as many
+  int exact_steps = 0;  // of the first, so many end at the exact x
+  double margin = 0.06;
+};
+
+template <class Options>
+Options with(const SamplerOptions& call, Options own = {}) {
+  own.on_step = call.on_step;
+  return own;
+}
+
+Tensor ddim(const Denoiser& d, Tensor x, std::span<const Step> s, const SamplerOptions& call) {
+  return sample_ddim(d, std::move(x), s, philox_noise(0), with<DdimOptions>(call));
+}
+
+Tensor euler(const Denoiser& d, Tensor x, std::span<const Step> s, const SamplerOptions& call) {
+  return sample_euler(d, std::move(x), s, philox_noise(0), with<EulerOptions>(call));
+}
+
+Tensor heun(const Denoiser& d, Tensor x, std::span<const Step> s, const SamplerOptions& call) {
+  return sample_heun(d, std::move(x), s, philox_noise(0), with<ChurnOptions>(call));
+}
+
+template <Level level>
+Tensor dpm_2(const Denoiser& d, Tensor x, std::span<const Step> s, const SamplerOptions& call) {
+  auto options = with<ChurnOptions>(call);
+  options.level_at = level;
+  return sample_dpm_2(d, std::move(x), s, philox_noise(0), options);
+}
+
+template <Level level>
+Tensor dpm_2_without_noise(const Denoiser& d, Tensor x, std::span<const Step> s, const SamplerOptions& call) {
+  auto options = with<Dpm2AncestralOptions>(call);
+  options.level_at = level;
+  options.eta = 0;
+  return sample_dpm_2_ancestral(d, std::move(x), s, philox_noise(0), options);
+}
+
+template <int order>
+Tensor lms(const Denoiser& d, Tensor x, std::span<const Step> s, const SamplerOptions& call) {
+  auto options = with<LmsOptions>(call);
+  options.order = order;
+  return sample_lms(d, std::move(x), s, philox_noise(0), options);
+}
+
+const Row kRows[] = {
+    {"ddim", 1, ddim},
+    {"ddim, preserving", 1, ddim, preserving_level},
+    {"ddim, flow", 1, ddim, flow_level},
+    // in sigma space
+    {"euler", 1, euler},
+    {"euler, preserving", 1, euler, preserving_level},
+    {"euler, flow", 1, euler, flow_level},
+    {"heun", 2, heun},
+    {"heun, preserving", 2, heun, preserving_level},
+    {"heun, flow", 2, heun, flow_level},
+    {"dpm_2", 2, dpm_2<exploding_level>},
+    {"dpm_2, preserving", 2, dpm_2<preserving_level>, preserving_level},
+    {"dpm_2, flow", 2, dpm_2<flow_level>, flow_level},
+    {"dpm_2_ancestral, eta 0", 2, dpm_2_without_noise<exploding_level>},
+    {"lms of order 1", 1, lms<1>},
+    {"lms of order 2", 2, lms<2>},
+    {"lms of order 3", 3, lms<3>, exploding_level, 40, 2, 0.1},
+    {"lms of order 3, preserving", 3, lms<3>, preserving_level, 40, 2, 0.25},
+    {"lms of order 3, flow", 3, lms<3>, flow_level, 40, 2, 0.25},
+    {"lms of order 4", 4, lms<4>, exploding_level, 24, 3, 0.25},
+    // exponential integrators
+    // with Brownian noise, and with steps of their own choice
+    // multistep, few-step and score-based
+};
+
+// Mean relative error of many x, so that their rounding cancels.
+double error(const Row& row, int n) {
+  const Gaussian data;
+  const std::vector<Step> list = graded_steps(n, 3, 0.2, row.level);
+  Tensor begin = Tensor::uninitialised({1, 512});
+  for (std::size_t i = 0; i < 512; ++i) begin.mutable_values()[i] = 1 + static_cast<float>(i) / 512;
+  SamplerOptions options;
+  options.on_step = [&](const StepReport& r) {
+    if (static_cast<int>(r.step) < row.exact_steps) r.x = affine(begin, data.carried(list.front().from, r.level));
+  };
+  const Tensor x = row.run(data, begin, list, options);
+  const double exact = data.carried(list.front().from, list.back().to);
+  double sum = 0;
+  for (std::size_t i = 0; i < 512; ++i) {
+    sum += static_cast<double>(x.values()[i]) / (exact * static_cast<double>(begin.values()[i])) - 1;
+  }
+  return std::abs(sum / 512);
+}
+
+}  // namespace
+
+TEST_CASE("samplers: half the step, an error smaller by 2 to the order", "[order]") {
+  for (const Row& row : kRows) {
+    INFO(row.name);
+    const double coarse = error(row, row.steps), fine = error(row, 2 * row.steps);
+    INFO("errors " << coarse << " and " << fine);
+    CHECK(std::log2(coarse / fine) == Approx(row.order).margin(row.margin));
+  }
+}
