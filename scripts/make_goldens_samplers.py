@@ -74,15 +74,16 @@ class Recorder:
 
 
 def usual_loop(case, scheduler, net, generator):
-    """Latents times init_noise_sigma; scale_model_input, network, step."""
+    """Latents times init_noise_sigma; scale_model_input, network, step. Flows have neither scale."""
     scheduler.set_timesteps(case["steps"], **case.get("set_timesteps", {}))
-    x = torch.randn(SHAPE, generator=generator) * scheduler.init_noise_sigma
+    x = torch.randn(SHAPE, generator=generator) * getattr(scheduler, "init_noise_sigma", 1)
+    scale = getattr(scheduler, "scale_model_input", lambda x, t: x)
     arguments = dict(case.get("arguments", {}))
     if "generator" in inspect.signature(scheduler.step).parameters:
         arguments["generator"] = generator
     for t in scheduler.timesteps:
         net.keep(x)
-        y = net(scheduler.scale_model_input(x, t), t)
+        y = net(scale(x, t), t)
         x = scheduler.step(y, t, x, **arguments)[0]
     net.keep(x)
     return x

@@ -74,6 +74,8 @@ struct SampleOptions {
   std::string scheduler{};                // JSON object: fields over those of the model's scheduler
   int steps = 0;                          // 0: as many as diffusers' pipeline takes
   std::optional<double> eta{};            // none: the scheduler's default
+  std::string sigmas{};                   // where the sigmas are, see sigma_names(); empty: the scheduler's
+  std::string spacing{};                  // timestep_spacing: linspace, leading or trailing; empty: the scheduler's
   std::vector<std::int64_t> classes{};    // sample i is of class classes[i mod size]; empty: every class in turn
   bool no_class = false;                  // every sample without a label
   double guidance = 1;                    // u + X (c - u); 1 is off

@@ -137,6 +137,8 @@ std::vector<std::pair<std::string, std::string>> metadata(const SampleFlags& f, 
           {"sampler", samples.sampler},
           {"steps", std::to_string(samples.steps)},
           {"eta", o.eta ? number(*o.eta) : "the sampler's"},
+          {"sigmas", o.sigmas.empty() ? "the sampler's" : o.sigmas},
+          {"spacing", o.spacing.empty() ? "the sampler's" : o.spacing},
           {"seed", std::to_string(o.seed)},
           {"noise", f.noise},
           {"products", f.products}};
@@ -187,7 +189,11 @@ void add_sample(CLI::App& app, Action& action) {
   command->add_option("--batch-size", o.batch_size, "samples at a time; changes no byte")->capture_default_str()->check(above_zero);
   command->add_option("--steps", o.steps, "steps of the sampler [50; ddpm: all]")->check(above_zero);
   command->add_option("--sampler", o.sampler, "one of the samplers below [the model's]")->check(CLI::IsMember(names));
-  command->add_option("--eta", o.eta, "noise of ddim: 0 none, 1 as much as ddpm")->check(CLI::Range(0.0, 1.0));
+  command->add_option("--eta", o.eta, "noise of ddim and the ancestral ones: 0 none, 1 as much as ddpm")->check(CLI::Range(0.0, 1.0));
+  command->add_option("--sigmas", o.sigmas, "where a sampler that walks sigmas has them [the sampler's]")
+      ->check(CLI::IsMember(sigma_names()));
+  command->add_option("--spacing", o.spacing, "where timesteps are [the sampler's]")
+      ->check(CLI::IsMember({"linspace", "leading", "trailing"}));
   command->add_option("--class", f->classes, "classes in turn, by number or name: 9 or 7,bag; none: no label [every class in turn]");
   command->add_option("--guidance", o.guidance, "u + X (c - u); 1 is off")->capture_default_str();
   command->add_option("--seed", f->seed, "seed")->capture_default_str();

@@ -75,7 +75,12 @@ Denoiser denoiser_for(const Model& model, const Sampling& sampling, double guida
 SchedulerConfig scheduler_for(const Model& model, const SampleOptions& o) {
   SchedulerConfig config = model.scheduler;
   if (!o.sampler.empty()) config = config.with_sampler(o.sampler);
-  return o.scheduler.empty() ? config : config.with(o.scheduler);
+  if (!o.scheduler.empty()) config = config.with(o.scheduler);
+  if (o.spacing.empty()) return config;
+  if (!config.state().resolved.contains("timestep_spacing")) {
+    throw Error("sample: " + config.name() + " has no timesteps to space; leave spacing out");
+  }
+  return config.with(Json{{"timestep_spacing", o.spacing}}.dump());
 }
 
 // A noise prediction's error of x0 is that of eps times sigma / alpha.
@@ -121,10 +126,14 @@ Samples sample(const Model& model, const SampleOptions& o) {
   if (!std::isfinite(o.guidance)) throw Error("sample: guidance must be a finite number, got " + std::to_string(o.guidance));
   const std::vector<std::int64_t> labels = labels_of(model, o);
   const SchedulerConfig config = scheduler_for(model, o);
-  const Sampling sampling = sampling_of(config, {.steps = o.steps, .eta = o.eta, .batch_coupled = o.torch_noise});
   const UNetConfig& u = model.unet.config();
   const std::int64_t height = o.height > 0 ? o.height : u.sample_height, width = o.width > 0 ? o.width : u.sample_width;
   if (height < 1 || width < 1) throw Error("sample: the model names no picture size; give height and width");
+  const Sampling sampling = sampling_of(config, {.steps = o.steps,
+                                                 .eta = o.eta,
+                                                 .batch_coupled = o.torch_noise,
+                                                 .sigmas = o.sigmas,
+                                                 .image_tokens = height * width});
   const Context context = model.unet.parameters().front().value().context();
   warn_if_unsteady(config, sampling.steps.front().from, context);
   const NoiseSource source = o.torch_noise ? torch_cpu_noise(o.seed, o.num) : philox_noise(o.seed);

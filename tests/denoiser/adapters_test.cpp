@@ -14,7 +14,8 @@ struct Named {
   const char* name;
   Adapter adapter;
 };
-const std::vector<Named> kAdapters{{"eps", from_eps}, {"v", from_v}, {"x0", from_x0}, {"flow", from_flow}};
+const std::vector<Named> kAdapters{{"eps", from_eps}, {"v", from_v}, {"x0", from_x0}, {"flow", from_flow},
+                                  {"edm", [](Network n, Condition c) { return from_edm(n, c, {.sigma_data = 0.7}); }}};
 
 // Of x and t, not linear in either; small enough to know in double.
 double raw(double x, double t) { return std::tanh(x + 0.3 * t) + 0.1; }
@@ -35,6 +36,12 @@ struct Exact {
 
 // x0 and eps of one element by the definitions, at the network's own scale.
 Exact exact(const std::string& kind, double x, NoiseLevel l) {
+  if (kind == "edm") {  // as the paper states it, at alpha = 1
+    x /= l.alpha;
+    const double s = l.sigma / l.alpha, d = 0.7, norm = std::sqrt(s * s + d * d);
+    const double out = raw(x / norm, l.t), x0 = d * d / (norm * norm) * x + s * d / norm * out;
+    return {x0, (x - x0) / s, std::abs(x / norm) + std::abs(out) + 1};
+  }
   const double k = kind == "flow" ? l.alpha + l.sigma : std::hypot(l.alpha, l.sigma);
   x /= k, l.alpha /= k, l.sigma /= k;
   const double out = raw(x, l.t), size = std::abs(x) + std::abs(out) + 1;
@@ -121,9 +128,11 @@ TEST_CASE("adapters: the network sees x at its own scale, t of each sample, and 
   const Tensor x = Tensor::full({2, 3}, 30);
   for (const auto& [kind, adapter] : kAdapters) {
     adapter(looks, {{"class_labels", labels}})(x, levels);
-    const bool flow = adapter == kAdapters[3].adapter;
-    CHECK(static_cast<double>(seen.values()[0]) == Approx(flow ? 30 / (1 + std::sqrt(3.0)) : 15).epsilon(1e-6));
-    CHECK(static_cast<double>(seen.values()[3]) == Approx(flow ? 30.0 / 14 : 3).epsilon(1e-6));
+    const bool flow = kind == std::string("flow"), edm = kind == std::string("edm");
+    const double first = edm ? 30 / std::hypot(std::sqrt(3.0), 0.7) : flow ? 30 / (1 + std::sqrt(3.0)) : 15;
+    const double second = edm ? 5 / std::hypot(8.0 / 6, 0.7) : flow ? 30.0 / 14 : 3;  // c_in x at alpha = 1
+    CHECK(static_cast<double>(seen.values()[0]) == Approx(first).epsilon(1e-6));
+    CHECK(static_cast<double>(seen.values()[3]) == Approx(second).epsilon(1e-6));
     CHECK(seen_t.shape() == Shape{2});
     CHECK(seen_t.values()[0] == 7.5f);
     CHECK(seen_t.values()[1] == 250);
@@ -139,12 +148,28 @@ TEST_CASE("adapters: the ends of the path, pure noise and pure sample") {
   for (const auto& [kind, adapter] : kAdapters) {
     INFO(kind);
     const Denoiser denoise = adapter(kNetwork, {});
+    if (kind == std::string("edm")) continue;  // its own formula has no ends
     check(kind, denoise(x, pure_sample), x, pure_sample);
     if (adapter == kAdapters[0].adapter) continue;
     check(kind, denoise(x, pure_noise), x, pure_noise);
   }
   const Prediction p = from_x0(kNetwork)(x, pure_sample);
   CHECK(std::ranges::all_of(p.eps.values(), [](float v) { return v == 0; }));
+}
+
+TEST_CASE("adapters: at the ends of the path an EDM network's x0 is x, and its output") {
+  const Tensor x = noise(2);
+  const Denoiser denoise = from_edm(kNetwork, {}, {.sigma_data = 0.7}), negative = from_edm(kNetwork, {}, {0.7, true});
+  const Prediction clean = denoise(x, std::vector<NoiseLevel>{{0, 1, 0}}), noisy = denoise(x, std::vector<NoiseLevel>{{1, 0, 1}});
+  const Prediction other = negative(x, std::vector<NoiseLevel>{{1, 0, 1}});
+  for (std::size_t i = 0; i < x.values().size(); ++i) {
+    const auto v = static_cast<double>(x.values()[i]);
+    CHECK(static_cast<double>(clean.x0.values()[i]) == Approx(v).epsilon(1e-6));
+    CHECK(static_cast<double>(noisy.x0.values()[i]) == Approx(0.7 * raw(v, 1)).epsilon(1e-6));
+    CHECK(noisy.eps.values()[i] == x.values()[i]);
+    CHECK(other.x0.values()[i] == -noisy.x0.values()[i]);
+  }
+  CHECK_THROWS_WITH(from_edm(kNetwork, {}, {.sigma_data = 0}), Catch::Contains("sigma_data") && Catch::Contains("got 0"));
 }
 
 TEST_CASE("adapters: a noise prediction at alpha 0 is an Error, also of one sample among others") {

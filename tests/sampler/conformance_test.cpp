@@ -3,28 +3,12 @@
 
 #include "eddy/eddy.hpp"
 #include "support/catch.hpp"
+#include "support/counted.hpp"
 
 using namespace eddy;
+using namespace eddy::test;
 
 namespace {
-
-Tensor counted(bool reversed) {  // arange(768) / 768 as (3, 8, 8, 4), permuted to (4, 3, 8, 8); here (4, 8, 8, 3)
-  Tensor x = Tensor::uninitialised({4, 8, 8, 3});
-  for (int n = 0; n < 4; ++n) {
-    for (int c = 0; c < 3; ++c) {
-      for (int p = 0; p < 64; ++p) {
-        const int i = (c * 64 + p) * 4 + n;
-        x.mutable_values()[static_cast<std::size_t>((n * 64 + p) * 3 + c)] = static_cast<float>(reversed ? 767 - i : i) / 768.0f;
-      }
-    }
-  }
-  return x;
-}
-
-Tensor model(const Tensor& x, const Tensor& t, const Condition&) {
-  const double time = static_cast<double>(t.values()[0]);
-  return affine(x, time / (time + 1));
-}
 
 DdimOptions clipping() {
   DdimOptions options;
@@ -32,26 +16,20 @@ DdimOptions clipping() {
   return options;
 }
 
-void check(const Tensor& x, double expected_sum, double expected_mean) {
-  double sum = 0;
-  for (const float v : x.values()) sum += std::abs(static_cast<double>(v));
-  CHECK(sum == Approx(expected_sum).margin(1e-2));
-  CHECK(sum / 768 == Approx(expected_mean).margin(1e-3));
-}
-
 Tensor ddim(const Schedule& schedule, Denoiser denoise, bool alpha_to_one) {
-  return sample_ddim(denoise, counted(false), ddim_steps(schedule, 10, Spacing::leading, 0, alpha_to_one), philox_noise(0), clipping());
+  const std::vector<Step> steps = ddim_steps(schedule, 10, Spacing::leading, 0, alpha_to_one);
+  return sample_ddim(denoise, counted(), steps, philox_noise(0), clipping());
 }
 
 }  // namespace
 
 TEST_CASE("ddim: the numbers of diffusers' tests") {
   const Schedule schedule = Schedule::diffusers(linear_betas(1000), false);
-  check(ddim(schedule, from_eps(model), true), 172.0067, 0.223967);
-  check(ddim(schedule, from_v(model), true), 52.5302, 0.0684);
+  check_counted(ddim(schedule, from_eps(counted_model), true), 172.0067, 0.223967);
+  check_counted(ddim(schedule, from_v(counted_model), true), 52.5302, 0.0684);
   const Schedule stronger = Schedule::diffusers(linear_betas(1000, 0.01, 0.02), false);
-  check(ddim(stronger, from_eps(model), true), 149.8295, 0.1951);
-  check(ddim(stronger, from_eps(model), false), 149.0784, 0.1941);
+  check_counted(ddim(stronger, from_eps(counted_model), true), 149.8295, 0.1951);
+  check_counted(ddim(stronger, from_eps(counted_model), false), 149.0784, 0.1941);
 }
 
 TEST_CASE("ddim: noise added at the ninth step from the end, then eight steps") {
@@ -59,7 +37,7 @@ TEST_CASE("ddim: noise added at the ninth step from the end, then eight steps") 
   const auto steps = ddim_steps(schedule, 10, Spacing::leading);
   const std::span<const Step> last = std::span(steps).subspan(8);
   const Tensor x = add_noise(counted(false), counted(true), std::vector{last[0].from});
-  check(sample_ddim(from_eps(model), x, last, philox_noise(0), clipping()), 354.5418, 0.4616);
+  check_counted(sample_ddim(from_eps(counted_model), x, last, philox_noise(0), clipping()), 354.5418, 0.4616);
 }
 
 TEST_CASE("ddim: the numbers of diffusers' tests of its inversion") {
@@ -67,11 +45,11 @@ TEST_CASE("ddim: the numbers of diffusers' tests of its inversion") {
     return invert_ddim(denoise, counted(false), ddim_inversion_steps(schedule, 10, Spacing::leading, 0, alpha_to_one), clipping());
   };
   const Schedule schedule = Schedule::diffusers(linear_betas(1000), false);
-  check(invert(schedule, from_eps(model), true), 671.6816, 0.8746);
-  check(invert(schedule, from_v(model), true), 1394.2185, 1.8154);
+  check_counted(invert(schedule, from_eps(counted_model), true), 671.6816, 0.8746);
+  check_counted(invert(schedule, from_v(counted_model), true), 1394.2185, 1.8154);
   const Schedule stronger = Schedule::diffusers(linear_betas(1000, 0.01, 0.02), false);
-  check(invert(stronger, from_eps(model), true), 539.9622, 0.7031);
-  check(invert(stronger, from_eps(model), false), 542.6722, 0.7066);
+  check_counted(invert(stronger, from_eps(counted_model), true), 539.9622, 0.7031);
+  check_counted(invert(stronger, from_eps(counted_model), false), 542.6722, 0.7066);
 }
 
 TEST_CASE("ddpm: the numbers of diffusers' tests, with torch's noise") {
@@ -79,8 +57,8 @@ TEST_CASE("ddpm: the numbers of diffusers' tests, with torch's noise") {
   const auto steps = ddpm_steps(schedule, 1000, Spacing::leading);
   DdpmOptions options;
   options.clip = {Clip::Kind::range, 1};
-  check(sample_ddpm(from_eps(model), counted(false), steps, torch_cpu_noise(0, 4), options), 258.9606, 0.3372);
-  check(sample_ddpm(from_v(model), counted(false), steps, torch_cpu_noise(0, 4), options), 202.0296, 0.2631);
+  check_counted(sample_ddpm(from_eps(counted_model), counted(false), steps, torch_cpu_noise(0, 4), options), 258.9606, 0.3372);
+  check_counted(sample_ddpm(from_v(counted_model), counted(false), steps, torch_cpu_noise(0, 4), options), 202.0296, 0.2631);
 }
 
 TEST_CASE("ddim: eta 0 ignores the noise, eta 1 does not") {
@@ -89,7 +67,7 @@ TEST_CASE("ddim: eta 0 ignores the noise, eta 1 does not") {
   const auto run = [&](double eta, std::uint64_t seed) {
     DdimOptions options;
     options.eta = eta;
-    return sample_ddim(from_v(model), counted(false), steps, philox_noise(seed), options);
+    return sample_ddim(from_v(counted_model), counted(false), steps, philox_noise(seed), options);
   };
   CHECK(std::ranges::equal(run(0, 1).values(), run(0, 2).values()));
   CHECK(!std::ranges::equal(run(1, 1).values(), run(1, 2).values()));
@@ -102,13 +80,13 @@ TEST_CASE("samplers: wrong steps are refused, a cancelled call throws, a callbac
   options.on_step = [](const StepReport& r) {
     if (r.step + 1 == r.steps) r.x = Tensor::full(r.x.shape(), 3);
   };
-  CHECK(sample_ddim(from_v(model), counted(false), steps, philox_noise(0), options).values()[5] == 3);
+  CHECK(sample_ddim(from_v(counted_model), counted(false), steps, philox_noise(0), options).values()[5] == 3);
   options.cancel.cancel();
-  CHECK_THROWS_AS(sample_ddim(from_v(model), counted(false), steps, philox_noise(0), options), Cancelled);
-  CHECK_THROWS_AS(sample_ddim(from_v(model), counted(false), {}, philox_noise(0)), Error);
+  CHECK_THROWS_AS(sample_ddim(from_v(counted_model), counted(false), steps, philox_noise(0), options), Cancelled);
+  CHECK_THROWS_AS(sample_ddim(from_v(counted_model), counted(false), {}, philox_noise(0)), Error);
   std::ranges::reverse(steps);
   for (Step& step : steps) std::swap(step.from, step.to);
-  CHECK_THROWS_AS(sample_ddim(from_v(model), counted(false), steps, philox_noise(0)), Error);
+  CHECK_THROWS_AS(sample_ddim(from_v(counted_model), counted(false), steps, philox_noise(0)), Error);
 }
 
 TEST_CASE("ddim: inversion leads back") {
