@@ -128,7 +128,8 @@ EDDY_API std::vector<double> sgm_uniform_sigmas(int n, std::span<const double> t
 enum class AysTable { sd, sdxl, svd };
 EDDY_API std::vector<double> ays_sigmas(int n, AysTable table = AysTable::sd);
 
-// (ln(sigma) / 4, 1, sigma): what networks of EDM are told [Karras2022, Table 1, c_noise]. Throws Error unless 0 < sigma < infinity.
+// (ln(sigma) / 4, 1, sigma): what networks of EDM are told, c_noise [Karras2022, Table 1]. Throws Error for a sigma that is
+// not above 0 or not finite.
 EDDY_API NoiseLevel edm_level(double sigma);
 
 // sigma / alpha of every t; infinite where alpha is 0.

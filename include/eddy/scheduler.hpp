@@ -56,7 +56,7 @@ struct SamplingOptions {
   int steps = 0;                // 0: as many as the pipeline of diffusers takes
   std::optional<double> eta{};  // none: the scheduler's default. Throws Error where the sampler has no eta
   bool batch_coupled = false;   // methods that look at the whole batch at once do so, as in diffusers
-  // Where the sigmas are, one of sigma_names(); empty: as the configuration has it. Throws Error where the sampler has no sigmas
+  // Where the sigmas are, one of sigma_names(); empty: as the configuration has it. Throws Error where the sampler has none
   std::string sigmas{};
   Churn churn{};                    // throws Error where the sampler has none
   // For flows with use_dynamic_shifting: mu itself, or else from this many tokens of the picture, as Flux has it. Throws Error

@@ -120,12 +120,14 @@ Denoiser from_edm(Network network, Condition condition, const EdmScaling& scalin
   const double d = scaling.sigma_data, sign = scaling.negative ? -1 : 1;
   if (!(d > 0 && std::isfinite(d))) throw Error("from_edm: sigma_data must be finite and above 0, got " + std::to_string(d));
   return [=](const Tensor& x, std::span<const NoiseLevel> levels) -> Prediction {
-    Output o = call("from_edm", network, condition, x, levels, [d](const NoiseLevel& l) { return std::hypot(l.sigma, d * l.alpha); });
+    const auto scale = [d](const NoiseLevel& l) { return std::hypot(l.sigma, d * l.alpha); };
+    Output o = call("from_edm", network, condition, x, levels, scale);
     const auto skip = [d](const NoiseLevel& l) { return d * d * l.alpha; };
     const auto out = [d, sign](const NoiseLevel& l) { return sign * d * l.sigma; };
     const auto sigma = [](const NoiseLevel& l) { return l.sigma; };
     const auto noise_out = [d, sign](const NoiseLevel& l) { return -sign * d * l.alpha; };
-    return {combine_by_level(o.levels, skip, o.x, out, o.raw), combine_by_level(o.levels, sigma, o.x, noise_out, o.raw), o.variance};
+    return {combine_by_level(o.levels, skip, o.x, out, o.raw), combine_by_level(o.levels, sigma, o.x, noise_out, o.raw),
+            o.variance};
   };
 }
 

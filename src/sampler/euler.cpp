@@ -36,7 +36,8 @@ Tensor sample_euler(const Denoiser& denoise, Tensor x, std::span<const Step> ste
     } else {
       const Tensor z = noise.normal(x.shape(), {kStepNoise, i}, x.context());
       const Tensor noisy = churned(x, from, noisier, options.churn.s_noise, z);
-      p = options.x0_of_churned ? carried_over(options, denoise(x, {&from, 1}), x, noisy, from, noisier) : denoise(noisy, {&noisier, 1});
+      p = options.x0_of_churned ? carried_over(options, denoise(x, {&from, 1}), x, noisy, from, noisier)
+                                : denoise(noisy, {&noisier, 1});
       x = noisy;
     }
     p = limited(p, options.clip, noisier);

@@ -24,8 +24,8 @@ Tensor matching_eps(const Prediction& p, const Tensor& x0, const NoiseLevel& lev
 Prediction limited(const Prediction& p, const Clip& clip, const NoiseLevel& level);
 
 // One step of Euler's method on the probability-flow ODE, on the straight path between two levels:
-// x + (alpha' - alpha) x0 + (sigma' - sigma) eps. Any path will do, as the network sees sigma / alpha alone: with x0 and eps held,
-// the straight one is exact, and it has a meaning at alpha = 0 too.
+// x + (alpha' - alpha) x0 + (sigma' - sigma) eps. Any path will do, as the network sees sigma / alpha alone: with x0 and eps
+// held, the straight one is exact, and it has a meaning at alpha = 0 too.
 Tensor along(const Tensor& x, const Prediction& p, const Step& step);
 
 }  // namespace eddy::inline v0_1

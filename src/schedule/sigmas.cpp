@@ -120,7 +120,9 @@ std::vector<double> ays_sigmas(int n, AysTable table) {
 }
 
 NoiseLevel edm_level(double sigma) {
-  if (!(sigma > 0 && std::isfinite(sigma))) throw Error("edm_level: sigma must be finite and above 0, got " + std::to_string(sigma));
+  if (!(sigma > 0 && std::isfinite(sigma))) {
+    throw Error("edm_level: sigma must be finite and above 0, got " + std::to_string(sigma));
+  }
   return {std::log(sigma) / 4, 1, sigma};
 }
 

@@ -9,15 +9,15 @@ constexpr SchedulerClass kClasses[] = {
     {"ddpm", "DDPMScheduler", "ancestral sampling, all the noise of the forward process", read_ddpm},
     {"ddim", "DDIMScheduler", "first order, deterministic at eta 0, ancestral at eta 1", read_ddim, true},
     // in sigma space: without eta, with or without lists of sigmas, and churn
-    {"euler", "EulerDiscreteScheduler", "first order, one evaluation a step", read_euler, false, true, true},
-    {"euler_ancestral", "EulerAncestralDiscreteScheduler", "first order, new noise at every step", read_euler_ancestral, true, true},
-    {"heun", "HeunDiscreteScheduler", "second order, two evaluations a step", read_heun, false, true, true},
-    {"dpm_2", "KDPM2DiscreteScheduler", "second order, through the middle of a step", read_dpm_2, false, true, true},
-    {"dpm_2_ancestral", "KDPM2AncestralDiscreteScheduler", "dpm_2 with new noise at every step", read_dpm_2_ancestral, true, true},
+    {"euler", "EulerDiscreteScheduler", "order 1, one evaluation a step", read_euler, false, true, true},
+    {"euler_ancestral", "EulerAncestralDiscreteScheduler", "order 1, new noise at every step", read_euler_ancestral, true, true},
+    {"heun", "HeunDiscreteScheduler", "order 2, two evaluations a step", read_heun, false, true, true},
+    {"dpm_2", "KDPM2DiscreteScheduler", "order 2, through the middle of a step", read_dpm_2, false, true, true},
+    {"dpm_2_ancestral", "KDPM2AncestralDiscreteScheduler", "dpm_2, new noise at every step", read_dpm_2_ancestral, true, true},
     {"lms", "LMSDiscreteScheduler", "linear multistep of order 4, one evaluation a step", read_lms, false, true},
-    {"edm_euler", "EDMEulerScheduler", "first order, for networks with EDM's scaling", read_edm_euler, false, true, true},
-    {"flow_euler", "FlowMatchEulerDiscreteScheduler", "first order, for flow matching", read_flow_euler, false, true},
-    {"flow_heun", "FlowMatchHeunDiscreteScheduler", "second order, for flow matching", read_flow_heun, false, false, true},
+    {"edm_euler", "EDMEulerScheduler", "order 1, for networks with EDM's scaling", read_edm_euler, false, true, true},
+    {"flow_euler", "FlowMatchEulerDiscreteScheduler", "order 1, for flow matching", read_flow_euler, false, true},
+    {"flow_heun", "FlowMatchHeunDiscreteScheduler", "order 2, for flow matching", read_flow_heun, false, false, true},
     // exponential integrators
     // with Brownian noise, and with steps of their own choice
     // multistep, few-step and score-based

@@ -56,8 +56,9 @@ Recipe read_edm_euler(JsonFields& f) {
   EulerOptions own;
   own.level_at = edm_level;
   // diffusers calls the network before churn and reads its output F at the noisier level: x0 = c_skip x + c_out F.
-  own.x0_of_churned = [d = e.scaling.sigma_data](const Prediction& p, const Tensor& x, const Tensor& noisy, const NoiseLevel& from,
-                                                 const NoiseLevel& to) {
+  const double d = e.scaling.sigma_data;
+  using L = const NoiseLevel&;
+  own.x0_of_churned = [d](const Prediction& p, const Tensor& x, const Tensor& noisy, L from, L to) {
     const auto skip = [d](double sigma) { return d * d / (sigma * sigma + d * d); };
     const auto out = [d](double sigma) { return sigma * d / std::hypot(sigma, d); };
     const double carried = out(to.sigma) / out(from.sigma);
@@ -66,7 +67,8 @@ Recipe read_edm_euler(JsonFields& f) {
   return [=](const SamplingOptions& o) -> Sampling {
     EulerOptions options = own;
     options.churn = o.churn;
-    return {steps(e.levels(o, steps_or(o, 50))), bound(sample_euler, options), std::sqrt(e.sigma_max * e.sigma_max + 1), e.adapter()};
+    const double scale = std::sqrt(e.sigma_max * e.sigma_max + 1);
+    return {steps(e.levels(o, steps_or(o, 50))), bound(sample_euler, options), scale, e.adapter()};
   };
 }
 

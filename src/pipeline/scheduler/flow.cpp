@@ -18,8 +18,9 @@ TrainingSigmas flow_training_sigmas(int train_steps, double shift) {
 std::vector<NoiseLevel> flow_levels(const std::vector<double>& sigmas, int train_steps) {
   std::vector<NoiseLevel> levels;
   for (const double value : sigmas) {
-    const auto sigma = static_cast<float>(value);
-    levels.push_back({static_cast<double>(sigma * static_cast<float>(train_steps)), 1 - static_cast<double>(sigma), static_cast<double>(sigma)});
+    const auto rounded = static_cast<float>(value);
+    const auto sigma = static_cast<double>(rounded);
+    levels.push_back({static_cast<double>(rounded * static_cast<float>(train_steps)), 1 - sigma, sigma});
   }
   levels.push_back({0, 1, 0});
   return levels;

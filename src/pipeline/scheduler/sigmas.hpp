@@ -10,7 +10,9 @@
 namespace eddy::inline v0_1 {
 
 // `spaced`: where the timesteps are; `flow`: where a flow's are; the others as schedule.hpp has them.
-enum class SigmaKind { spaced, karras, exponential, polyexponential, beta, lu, flow, simple, sgm_uniform, ays, ays_sdxl, ays_svd };
+enum class SigmaKind {
+  spaced, karras, exponential, polyexponential, beta, lu, flow, simple, sgm_uniform, ays, ays_sdxl, ays_svd
+};
 
 // use_karras_sigmas, use_exponential_sigmas, use_beta_sigmas and, of the class's others (use_lu_lambdas, use_flow_sigmas),
 // `more`. Throws Error when more than one is true.

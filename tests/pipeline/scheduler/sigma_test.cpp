@@ -35,13 +35,15 @@ TEST_CASE("sigma schedulers: the shift of a flow counts twice, as in diffusers")
 TEST_CASE("sigma schedulers: mu comes from the tokens of the picture") {
   const SchedulerConfig config = read("FlowMatchEulerDiscreteScheduler", R"({"use_dynamic_shifting":true})");
   CHECK(sigmas(config, {.steps = 5, .image_tokens = 256}) == sigmas(config, {.steps = 5, .mu = 0.5}));
-  CHECK(sigmas(config, {.steps = 5, .image_tokens = 4096})[2] == Approx(sigmas(config, {.steps = 5, .mu = 1.15})[2]).epsilon(1e-6));
+  const double by_mu = sigmas(config, {.steps = 5, .mu = 1.15})[2];
+  CHECK(sigmas(config, {.steps = 5, .image_tokens = 4096})[2] == Approx(by_mu).epsilon(1e-6));
   CHECK_THROWS_WITH(sampling_of(config), Catch::Contains("needs mu, or image_tokens"));
 }
 
 TEST_CASE("sigma schedulers: every list by name has as many steps as asked for, from noisy to clean") {
-  for (const char* name : {"EulerDiscreteScheduler", "EulerAncestralDiscreteScheduler", "HeunDiscreteScheduler", "KDPM2DiscreteScheduler",
-                           "KDPM2AncestralDiscreteScheduler", "LMSDiscreteScheduler", "EDMEulerScheduler"}) {
+  for (const char* name :
+       {"EulerDiscreteScheduler", "EulerAncestralDiscreteScheduler", "HeunDiscreteScheduler", "KDPM2DiscreteScheduler",
+        "KDPM2AncestralDiscreteScheduler", "LMSDiscreteScheduler", "EDMEulerScheduler"}) {
     for (const std::string& list : sigma_names()) {
       INFO(name << ", " << list);
       const auto s = sigmas(read(name), {.steps = 12, .sigmas = list});
@@ -54,7 +56,8 @@ TEST_CASE("sigma schedulers: every list by name has as many steps as asked for, 
 }
 
 TEST_CASE("sigma schedulers: a list by name is that of the configuration, and goes before it") {
-  const SchedulerConfig plain = read("EulerDiscreteScheduler"), karras = read("EulerDiscreteScheduler", R"({"use_karras_sigmas":true})");
+  const SchedulerConfig plain = read("EulerDiscreteScheduler");
+  const SchedulerConfig karras = read("EulerDiscreteScheduler", R"({"use_karras_sigmas":true})");
   CHECK(sigmas(plain, {.steps = 9, .sigmas = "karras"}) == sigmas(karras, {.steps = 9}));
   CHECK(sigmas(karras, {.steps = 9, .sigmas = "beta"}) == sigmas(plain, {.steps = 9, .sigmas = "beta"}));
   CHECK(sigmas(plain, {.steps = 10, .sigmas = "ays"})[3] == Approx(2.6946151520).epsilon(1e-7));
@@ -87,9 +90,11 @@ TEST_CASE("sigma schedulers: what cannot be is refused with what must hold") {
   CHECK_THROWS_WITH(read("EDMEulerScheduler", R"({"sigma_min":90})"), Catch::Contains("sigma_max"));
   CHECK_THROWS_WITH(read("FlowMatchHeunDiscreteScheduler", R"({"shift":0})"), Catch::Contains("shift"));
   CHECK_THROWS_WITH(read("FlowMatchEulerDiscreteScheduler", R"({"shift_terminal":1})"), Catch::Contains("shift_terminal"));
-  CHECK_THROWS_WITH(sampling_of({}, {.sigmas = "karras"}), Catch::Contains("ddim has no list of sigmas") && Catch::Contains("euler"));
+  CHECK_THROWS_WITH(sampling_of({}, {.sigmas = "karras"}),
+                    Catch::Contains("ddim has no list of sigmas") && Catch::Contains("euler"));
   CHECK_THROWS_WITH(sampling_of(read("EulerDiscreteScheduler"), {.sigmas = "round"}), Catch::Contains("one of karras"));
-  CHECK_THROWS_WITH(sampling_of(read("FlowMatchEulerDiscreteScheduler"), {.sigmas = "ays"}), Catch::Contains("not those of a flow"));
+  CHECK_THROWS_WITH(sampling_of(read("FlowMatchEulerDiscreteScheduler"), {.sigmas = "ays"}),
+                    Catch::Contains("not those of a flow"));
   CHECK_THROWS_WITH(sampling_of(read("LMSDiscreteScheduler"), {.churn = {.s_churn = 1}}), Catch::Contains("lms has no churn"));
   CHECK_THROWS_WITH(sampling_of(read("HeunDiscreteScheduler"), {.eta = 0.5}), Catch::Contains("heun has no eta"));
 }
