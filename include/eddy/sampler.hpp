@@ -94,7 +94,7 @@ struct EulerOptions : ChurnOptions {
       x0_of_churned;
 };
 
-// Euler's method on the probability-flow ODE [Karras2022, Eq. 4]; order 1. Without churn the same as DDIM at eta 0.
+// Euler's method on the probability-flow ODE [Karras2022, Alg. 2]; order 1. Without churn the same as DDIM at eta 0.
 EDDY_API Tensor sample_euler(const Denoiser& denoise, Tensor x, std::span<const Step> steps, const NoiseSource& noise,
                              const EulerOptions& options = {});
 

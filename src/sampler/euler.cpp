@@ -1,6 +1,6 @@
 // Euler's method on the probability-flow ODE, with churn.
 //
-//   dx / dsigma = eps at alpha = 1                                              [Karras2022, Eq. 4]
+//   dx / dsigma = eps at alpha = 1                                              [Karras2022, Eq. 1 and 3]
 //   x' = x + (sigma' - sigma) eps                                               [Karras2022, Alg. 2, line 8]
 //
 // For any levels x' = x + (alpha' - alpha) x0 + (sigma' - sigma) eps = alpha' x0 + sigma' eps: without churn this is DDIM at

@@ -143,9 +143,16 @@ has stderr '1 sample, ddim, 1 step,'
 grep -q '?' stderr && fail "a pace of nothing is shown"
 expect 1 "a negative seed" "$eddy" sample run --out a.png --seed -1
 has stderr 'seed must be'
-for key in num class guidance eta seed products; do
+for key in num class guidance eta sigmas spacing seed products; do
   grep -qa "tEXt$key" x.PNG || fail "x.PNG does not tell its $key"
 done
+# Where the sigmas and the timesteps are.
+expect 0 "sigmas" "$eddy" sample run --out karras.npy --num 2 --steps 4 --sampler euler --sigmas karras
+expect 0 "spacing" "$eddy" sample run --out trailing.npy --num 2 --steps 4 --sampler euler --spacing trailing
+cmp -s karras.npy trailing.npy && fail "--sigmas and --spacing change nothing"
+expect 1 "no sigmas" "$eddy" sample run --out a.npy --sampler ddim --sigmas karras
+has stderr 'ddim has no list of sigmas'
+expect 2 "no such sigmas" "$eddy" sample run --out a.npy --sampler euler --sigmas round
 expect 0 "a step of one sample" "$eddy" train --config config.json --data data --out one --steps 1 --batch-size 1
 has stderr 'a step sees only 1 sample:'
 

@@ -145,3 +145,21 @@ TEST_CASE("sample: a noise prediction that begins at a tiny alpha without a limi
   REQUIRE(count("epsilon", false) == 1);
   CHECK_THAT(warnings[0], Catch::Contains("clip_sample"));
 }
+
+TEST_CASE("sample: another list of sigmas, another spacing, and where there is none") {
+  const Model model = small_model(2);
+  const SampleOptions options{.num = 2, .sampler = "euler", .steps = 5};
+  const auto with = [&](SampleOptions o, const char* sigmas, const char* spacing) {
+    o.sigmas = sigmas;
+    o.spacing = spacing;
+    return sample(model, o).x;
+  };
+  const Tensor plain = sample(model, options).x;
+  CHECK(same(with(options, "", "linspace"), plain));
+  CHECK(!same(with(options, "", "trailing"), plain));
+  CHECK(!same(with(options, "karras", ""), plain));
+  CHECK(!same(with(options, "karras", ""), with(options, "exponential", "")));
+  CHECK_THROWS_WITH(with({.num = 1, .sampler = "ddim"}, "karras", ""), Catch::Contains("ddim has no list of sigmas"));
+  CHECK_THROWS_WITH(with({.num = 1, .sampler = "flow_heun"}, "", "leading"), Catch::Contains("flow_heun has no timesteps to space"));
+  CHECK_THROWS_WITH(with(options, "", "even"), Catch::Contains("timestep_spacing"));
+}
