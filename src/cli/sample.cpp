@@ -189,7 +189,8 @@ void add_sample(CLI::App& app, Action& action) {
   command->add_option("--batch-size", o.batch_size, "samples at a time; changes no byte")->capture_default_str()->check(above_zero);
   command->add_option("--steps", o.steps, "steps of the sampler [50; flows: 28; ddpm: all]")->check(above_zero);
   command->add_option("--sampler", o.sampler, "one of the samplers below [the model's]")->check(CLI::IsMember(names));
-  command->add_option("--eta", o.eta, "noise of ddim and the ancestral ones: 0 none, 1 as much as ddpm")->check(CLI::Range(0.0, 1.0));
+  command->add_option("--eta", o.eta, "noise of ddim and the ancestral ones: 0 none, 1 as much as ddpm")
+      ->check(CLI::Range(0.0, 1.0));
   command->add_option("--sigmas", o.sigmas, "where a sampler that walks sigmas has them [the sampler's]")
       ->check(CLI::IsMember(sigma_names()));
   command->add_option("--spacing", o.spacing, "where timesteps are [the sampler's]")

@@ -160,6 +160,7 @@ TEST_CASE("sample: another list of sigmas, another spacing, and where there is n
   CHECK(!same(with(options, "karras", ""), plain));
   CHECK(!same(with(options, "karras", ""), with(options, "exponential", "")));
   CHECK_THROWS_WITH(with({.num = 1, .sampler = "ddim"}, "karras", ""), Catch::Contains("ddim has no list of sigmas"));
-  CHECK_THROWS_WITH(with({.num = 1, .sampler = "flow_heun"}, "", "leading"), Catch::Contains("flow_heun has no timesteps to space"));
+  CHECK_THROWS_WITH(with({.num = 1, .sampler = "flow_heun"}, "", "leading"),
+                    Catch::Contains("flow_heun has no timesteps to space"));
   CHECK_THROWS_WITH(with(options, "", "even"), Catch::Contains("timestep_spacing"));
 }
