@@ -134,15 +134,15 @@ Tensor dpm_2_churn(const Denoiser& d, Tensor x, std::span<const Step> s, const N
 }
 
 const Row kRows[] = {
-    {"ddim, eta 1", 160, 10, ddim},
-    {"ddpm", 160, 10, ddpm, preserving_level},
+    {"ddim, eta 1", 320, 10, ddim},
+    {"ddpm", 320, 10, ddpm, preserving_level},
     // in sigma space
-    {"euler_ancestral", 160, 10, euler_ancestral},
-    {"euler_ancestral, flow", 160, 10, euler_ancestral, flow_level},
+    {"euler_ancestral", 320, 10, euler_ancestral},
+    {"euler_ancestral, flow", 320, 10, euler_ancestral, flow_level},
     {"euler_ancestral, eta 1.2", 320, 10, renewed},
     {"dpm_2_ancestral", 80, 5, dpm_2_ancestral<exploding_level>},
     {"dpm_2_ancestral, preserving", 80, 5, dpm_2_ancestral<preserving_level>, preserving_level},
-    {"euler with churn", 160, 10, euler_churn},
+    {"euler with churn", 400, 10, euler_churn},
     {"heun with churn", 40, 5, heun_churn},
     {"dpm_2 with churn", 40, 5, dpm_2_churn},
     // exponential integrators
