@@ -5,6 +5,7 @@
 #include <limits>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "eddy/cancel.hpp"
 #include "eddy/denoiser.hpp"
@@ -133,6 +134,79 @@ EDDY_API Tensor sample_lms(const Denoiser& denoise, Tensor x, std::span<const St
                            const LmsOptions& options = {});
 
 // ---- exponential integrators: DPM-Solver, DEIS, UniPC ------------------------------------------------------------
+
+// What is taken as smooth in lambda = ln(alpha / sigma): x0 (DPM-Solver++) or eps (DPM-Solver).
+enum class Integrand { x0, eps };
+
+// The second order of DPM-Solver: with half the first order's weight, or that of the exact integral of a line.
+enum class SecondOrder { midpoint, heun };
+
+struct DpmMultistepOptions : SamplerOptions {
+  int order = 2;                                      // 1 to 3
+  Integrand integrand = Integrand::x0;
+  SecondOrder second_order = SecondOrder::midpoint;
+  double eta = 0;                                     // 0: the ODE, 1: the SDE of training
+  bool lower_order_final = true;                      // below 15 steps the last is of order 1, the one before of order 2 at most
+  bool euler_at_final = false;                        // the last is of order 1 always
+  bool diffusers_third_order = false;                 // order 3 with the weight that diffusers and k-diffusion give to m''
+};
+
+// DPM-Solver++ [Lu2022b] and DPM-Solver [Lu2022] from the last evaluations; order 2 is DPM++ 2M, k-diffusion's dpmpp_2m, with
+// eta 1 dpmpp_2m_sde. One evaluation a step. x (N, ...) at steps[0].from -> x at steps.back().to; a step to sigma = 0 gives
+// alpha x0. Throws Error for an order outside 1 to 3, a negative eta, and as sample_ddim does.
+EDDY_API Tensor sample_dpm_multistep(const Denoiser& denoise, Tensor x, std::span<const Step> steps, const NoiseSource& noise,
+                                     const DpmMultistepOptions& options = {});
+
+// The same towards the noisy end: a list of steps from clean to noisy. Throws Error for an eta that is not 0.
+EDDY_API Tensor invert_dpm_multistep(const Denoiser& denoise, Tensor x, std::span<const Step> steps,
+                                     const DpmMultistepOptions& options = {});
+
+struct DpmSinglestepOptions : SamplerOptions {
+  int order = 2;                                      // 1 to 3
+  Integrand integrand = Integrand::x0;
+  SecondOrder second_order = SecondOrder::midpoint;   // in order 3 too
+  double eta = 0;
+  bool lower_order_final = true;                      // see singlestep_orders
+  bool diffusers_third_order = false;                 // order 3 of the SDE with the weight that diffusers gives to m''
+};
+
+// The same from evaluations inside a block of steps alone [Lu2022, 3.2; Lu2022b, 4.2]. One evaluation a step; noise within a
+// block of several steps is drawn anew each time. Throws Error as sample_dpm_multistep and singlestep_orders do.
+EDDY_API Tensor sample_dpm_singlestep(const Denoiser& denoise, Tensor x, std::span<const Step> steps, const NoiseSource& noise,
+                                      const DpmSinglestepOptions& options = {});
+
+// The order of each of so many steps: 1, 2, 3, 1, 2, 3, ..., the last 1 where a full block would end the list. Throws Error for
+// an order outside 1 to 3, and, without lower_order_final, for a number of steps that is no multiple of the order.
+EDDY_API std::vector<int> singlestep_orders(int steps, int order, bool lower_order_final = true);
+
+struct DeisOptions : SamplerOptions {
+  int order = 2;                  // 1 to 3
+  bool lower_order_final = true;  // below 15 steps the last is of order 1, the one before of order 2 at most
+};
+
+// DEIS in ln(sigma / alpha) [Zhang2023]. One evaluation a step, no noise. Throws Error for an order outside 1 to 3, and as
+// sample_ddim does.
+EDDY_API Tensor sample_deis(const Denoiser& denoise, Tensor x, std::span<const Step> steps, const DeisOptions& options = {});
+
+// The paper's B(h): h, or e^h - 1 (of -h where x0 is integrated).
+enum class UnipcB { bh1, bh2 };
+
+// A predictor of one's own, (prediction at step.from, x there, step, its index) -> x at step.to.
+using Predictor = std::function<Tensor(const Prediction&, const Tensor& x, const Step&, std::size_t i)>;
+
+struct UnipcOptions : SamplerOptions {
+  int order = 2;                           // at least 1
+  Integrand integrand = Integrand::x0;
+  UnipcB b = UnipcB::bh2;
+  bool lower_order_final = true;           // the last steps are of order ..., 2, 1
+  std::vector<std::size_t> uncorrected{};  // steps whose result is not corrected
+  Predictor predictor{};                   // in place of UniP; diffusers' `solver_p`
+};
+
+// UniPC [Zhao2023]: predicts with UniP, then corrects x with the evaluation at the predicted x (UniC), one order higher. One
+// evaluation a step, no noise; on_step sees the predicted x, and what it changes is kept through the correction. Throws Error
+// for an order below 1, and as sample_ddim does.
+EDDY_API Tensor sample_unipc(const Denoiser& denoise, Tensor x, std::span<const Step> steps, const UnipcOptions& options = {});
 
 // ---- with Brownian noise, and with steps of their own choice -----------------------------------------------------
 
