@@ -76,6 +76,8 @@ class Recorder:
 def usual_loop(case, scheduler, net, generator):
     """Latents times init_noise_sigma; scale_model_input, network, step. Flows have neither scale."""
     scheduler.set_timesteps(case["steps"], **case.get("set_timesteps", {}))
+    if case.get("begin"):
+        scheduler.set_begin_index(0)  # else a first timestep that stands twice begins at its second place
     x = torch.randn(SHAPE, generator=generator) * getattr(scheduler, "init_noise_sigma", 1)
     scale = getattr(scheduler, "scale_model_input", lambda x, t: x)
     arguments = dict(case.get("arguments", {}))
@@ -90,7 +92,7 @@ def usual_loop(case, scheduler, net, generator):
 
 
 def run(case, disturb=0.0):
-    """case: class (a scheduler's name in diffusers, or a class), fields, steps, seed, arguments of step, loop."""
+    """case: class (a scheduler's name in diffusers, or a class), fields, steps, seed, arguments of step, begin, loop."""
     cls = case["class"]
     scheduler = (getattr(diffusers, cls) if isinstance(cls, str) else cls)(**case["fields"])
     net = Recorder(network(), disturb, **case)

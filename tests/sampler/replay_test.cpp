@@ -16,6 +16,8 @@ const char* const kFamilies[] = {
     "ddim_ddpm",
     "sigma",
     "sigma_flow",
+    "dpm",
+    "unipc_deis",
 };
 
 // The noise that a run of diffusers drew, in its order, for its keys in order of first use.

@@ -19,6 +19,15 @@ constexpr SchedulerClass kClasses[] = {
     {"flow_euler", "FlowMatchEulerDiscreteScheduler", "order 1, for flow matching", read_flow_euler, false, true},
     {"flow_heun", "FlowMatchHeunDiscreteScheduler", "order 2, for flow matching", read_flow_heun, false, false, true},
     // exponential integrators
+    {"dpmpp_2m", "DPMSolverMultistepScheduler", "DPM-Solver++ 2M and its kin: few steps, order 1 to 3; with eta the SDE",
+     read_dpm_multistep, true, true},
+    {"dpmpp_2m_inverse", "DPMSolverMultistepInverseScheduler", "the same from a picture towards noise", read_dpm_multistep_inverse,
+     false, true},
+    {"dpmpp_2s", "DPMSolverSinglestepScheduler", "DPM-Solver++ 2S: blocks that begin anew, order 1 to 3", read_dpm_singlestep, true,
+     true},
+    {"deis", "DEISMultistepScheduler", "eps by a polynomial in ln(sigma / alpha), order 1 to 3", read_deis, false, true},
+    {"uni_pc", "UniPCMultistepScheduler", "predicts and corrects without more evaluations, any order", read_unipc, false, true},
+    {"edm_dpmpp_2m", "EDMDPMSolverMultistepScheduler", "DPM-Solver++ 2M for networks of EDM", read_edm_dpm_multistep, true},
     // with Brownian noise, and with steps of their own choice
     // multistep, few-step and score-based
 };

@@ -70,6 +70,17 @@ Sampler bound(Tensor (*sampler)(const Denoiser&, Tensor, std::span<const Step>, 
   };
 }
 
+// The same for one that draws no noise.
+template <class Options>
+Sampler bound(Tensor (*sampler)(const Denoiser&, Tensor, std::span<const Step>, const Options&), Options own) {
+  return [=](const Denoiser& denoise, Tensor x, std::span<const Step> steps, const NoiseSource&, const SamplerOptions& call) {
+    Options options = own;
+    options.on_step = call.on_step;
+    options.cancel = call.cancel;
+    return sampler(denoise, std::move(x), steps, options);
+  };
+}
+
 // ---- the recipes -------------------------------------------------------------------------------------------------
 
 Recipe read_ddpm(JsonFields& fields);
@@ -87,6 +98,12 @@ Recipe read_flow_euler(JsonFields& fields);
 Recipe read_flow_heun(JsonFields& fields);
 
 // Exponential integrators.
+Recipe read_dpm_multistep(JsonFields& fields);
+Recipe read_dpm_multistep_inverse(JsonFields& fields);
+Recipe read_dpm_singlestep(JsonFields& fields);
+Recipe read_deis(JsonFields& fields);
+Recipe read_unipc(JsonFields& fields);
+Recipe read_edm_dpm_multistep(JsonFields& fields);
 
 // With Brownian noise, and with steps of their own choice.
 
