@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 GOLDEN = pathlib.Path(__file__).parent.parent / "tests/golden"
 KARRAS_V = dict(use_karras_sigmas=True, prediction_type="v_prediction")
 CASES = {
+    "inverse karras v": ("DPMSolverMultistepInverseScheduler", KARRAS_V),
     "single karras v": ("DPMSolverSinglestepScheduler", dict(final_sigmas_type="sigma_min", **KARRAS_V)),
     "deis v": ("DEISMultistepScheduler", dict(prediction_type="v_prediction")),
     "edm": ("EDMDPMSolverMultistepScheduler", dict()),

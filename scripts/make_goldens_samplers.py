@@ -49,7 +49,7 @@ class Recorder:
         self.xs, self.outputs, self.noises = [], [], []
 
     def __call__(self, x, t):
-        y = self.net(x, t).sample
+        y = self.net(x.float(), t).sample.to(x.dtype)
         if self.learned:
             y = torch.cat([y, torch.tanh(y + 0.3)], 1)
         y = y + self.disturb * y.abs().mean() * torch.randn(y.shape, generator=self.random)
@@ -80,6 +80,8 @@ def usual_loop(case, scheduler, net, generator):
         scheduler.set_begin_index(0)  # else a first timestep that stands twice begins at its second place
     x = torch.randn(SHAPE, generator=generator) * getattr(scheduler, "init_noise_sigma", 1)
     scale = getattr(scheduler, "scale_model_input", lambda x, t: x)
+    if case.get("double"):  # the table stays what it is in float32, the steps are computed in float64
+        scheduler.sigmas, x = scheduler.sigmas.double(), x.double()
     arguments = dict(case.get("arguments", {}))
     if "generator" in inspect.signature(scheduler.step).parameters:
         arguments["generator"] = generator
@@ -92,7 +94,7 @@ def usual_loop(case, scheduler, net, generator):
 
 
 def run(case, disturb=0.0):
-    """case: class (a scheduler's name in diffusers, or a class), fields, steps, seed, arguments of step, begin, loop."""
+    """case: class (a scheduler's name in diffusers, or a class), fields, steps, seed, arguments of step, begin, double, loop."""
     cls = case["class"]
     scheduler = (getattr(diffusers, cls) if isinstance(cls, str) else cls)(**case["fields"])
     net = Recorder(network(), disturb, **case)

@@ -191,7 +191,8 @@ EDDY_API Tensor sample_deis(const Denoiser& denoise, Tensor x, std::span<const S
 // The paper's B(h): h, or e^h - 1 (of -h where x0 is integrated).
 enum class UnipcB { bh1, bh2 };
 
-// A predictor of one's own, (prediction at step.from, x there, step, its index) -> x at step.to.
+// A predictor of one's own, (prediction at step.from, x there, step, its index) -> x at step.to. The prediction was made before x
+// was corrected.
 using Predictor = std::function<Tensor(const Prediction&, const Tensor& x, const Step&, std::size_t i)>;
 
 struct UnipcOptions : SamplerOptions {

@@ -1,5 +1,6 @@
 """DPM-Solver in both forms, its inverse, and that of EDM. Left out, because diffusers has no number there: order 3 of
-sde-dpmsolver and of EDM's SDE, a last step of length 0 with heun, the inverse's SDE, thresholded eps in the single-step form."""
+sde-dpmsolver and of EDM's SDE, a last step of length 0 with heun, the inverse's SDE, thresholded eps in the single-step form. `double`: in float32 diffusers
+itself is off by more than a step's tolerance."""
 from sampler_cases.solver import case, learned_loop
 
 MULTI, SINGLE, INVERSE = "DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler", "DPMSolverMultistepInverseScheduler"
@@ -40,16 +41,16 @@ CASES = {
     "multi learned": case(MULTI, 5, learned=True, variance_type="learned_range", loop=learned_loop),
     "multi betas": case(MULTI, 5, trained_betas=[0.01 * (i + 1) for i in range(20)], num_train_timesteps=20),
     "multi algorithm deis": case(MULTI, 5, algorithm_type="deis", solver_type="logrho", final_sigmas_type="sigma_min"),
-    "inverse": case(INVERSE, 6),
+    "inverse": case(INVERSE, 6, double=True),
     "inverse order 3, v, leading": case(INVERSE, 7, solver_order=3, prediction_type="v_prediction", timestep_spacing="leading",
-                                        steps_offset=1, lower_order_final=False),
+                                        steps_offset=1, lower_order_final=False, double=True),
     "inverse heun, trailing": case(INVERSE, 6, solver_type="heun", timestep_spacing="trailing"),
     "inverse eps, sample": case(INVERSE, 6, algorithm_type="dpmsolver", prediction_type="sample", euler_at_final=True),
-    "inverse karras": case(INVERSE, 6, use_karras_sigmas=True, prediction_type="v_prediction"),
+    "inverse karras": case(INVERSE, 6, use_karras_sigmas=True, prediction_type="v_prediction", double=True),
     "inverse karras, repeated": case(INVERSE, 16, use_karras_sigmas=True, prediction_type="v_prediction"),
     "inverse exponential": case(INVERSE, 6, use_exponential_sigmas=True, lambda_min_clipped=-3.0),
     "inverse beta": case(INVERSE, 6, use_beta_sigmas=True, thresholding=True, sample_max_value=2.0, variance_type=None),
-    "inverse clipped": case(INVERSE, 6, lambda_min_clipped=-3.0),
+    "inverse clipped": case(INVERSE, 6, lambda_min_clipped=-3.0, double=True),
     "single": case(SINGLE, 6),
     "single order 1": case(SINGLE, 4, solver_order=1, final_sigmas_type="sigma_min"),
     "single order 2, even": case(SINGLE, 6, lower_order_final=False, final_sigmas_type="sigma_min", prediction_type="v_prediction"),
@@ -60,7 +61,7 @@ CASES = {
     "single order 3, 8": case(SINGLE, 8, solver_order=3, prediction_type="v_prediction"),
     "single eps": case(SINGLE, 6, algorithm_type="dpmsolver", final_sigmas_type="sigma_min", solver_type="heun"),
     "single eps, order 3": case(SINGLE, 6, algorithm_type="dpmsolver", final_sigmas_type="sigma_min", solver_order=3,
-                                prediction_type="v_prediction"),
+                                prediction_type="v_prediction", double=True),
     "single SDE": case(SINGLE, 6, algorithm_type="sde-dpmsolver++", seed=3),
     "single SDE, order 3": case(SINGLE, 6, algorithm_type="sde-dpmsolver++", solver_order=3, final_sigmas_type="sigma_min"),
     "single SDE, order 3, heun": case(SINGLE, 6, algorithm_type="sde-dpmsolver++", solver_order=3, final_sigmas_type="sigma_min",

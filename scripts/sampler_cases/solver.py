@@ -2,7 +2,7 @@
 import torch
 
 CASES = {}
-OWN = ("seed", "learned", "loop", "set_timesteps", "options", "begin")
+OWN = ("seed", "learned", "loop", "set_timesteps", "options", "begin", "double")
 
 
 def case(cls, steps, **fields):

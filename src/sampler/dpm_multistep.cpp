@@ -27,7 +27,9 @@ int order_of(std::size_t i, std::size_t n, const DpmMultistepOptions& o) {
   return i + 2 == n && few ? std::min(order, 2) : order;
 }
 
+// Of the values, newest first, beyond order 1.
 std::vector<double> weights(const ExponentialStep& step, std::span<const Seen> values, int order, const DpmMultistepOptions& o) {
+  if (order == 1 || step.jumps()) return {};
   const double h = step.h();
   const Polynomial p = interpolate(values, order);
   const double of_slope = order == 2 && o.second_order == SecondOrder::midpoint ? step.weight(1) / 2 : step.weight(2);
@@ -35,7 +37,7 @@ std::vector<double> weights(const ExponentialStep& step, std::span<const Seen> v
   if (o.diffusers_third_order) of_curvature = diffusers_third_weight(step, o.integrand, o.eta);
   std::vector<double> w;
   for (std::size_t j = 0; j < p.slope.size(); ++j) {
-    w.push_back((j == 0 ? step.weight(1) : 0) + of_slope * h * p.slope[j] + of_curvature * h * h * p.curvature[j]);
+    w.push_back(of_slope * h * p.slope[j] + of_curvature * h * h * p.curvature[j]);
   }
   return w;
 }
@@ -62,21 +64,14 @@ Tensor run_multistep(const char* name, const Denoiser& denoise, Tensor x, std::s
   std::vector<Seen> values;  // newest first
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const auto& [from, to] = steps[i];
-    const Prediction p = denoise(x, {&from, 1});
-    const Tensor x0 = clipped(p.x0, options.clip);
-    values.insert(values.begin(), seen(options.integrand, p, x0, from, options.clip));
+    const Prediction p = limited(denoise(x, {&from, 1}), options.clip, from);
+    values.insert(values.begin(), {half_log_snr(from), options.integrand == Integrand::x0 ? p.x0 : p.eps});
     values.resize(std::min(values.size(), static_cast<std::size_t>(options.order)));
     const ExponentialStep step(options.integrand, options.eta, from, to);
-    const bool noisy = options.eta > 0 && (step.jumps() ? to.sigma > 0 : step.of_noise() > 0);
-    const Tensor z = noisy ? noise->normal(x.shape(), {kStepNoise, i}, x.context()) : Tensor{};
-    if (step.jumps()) {
-      x = jump(x0, noisy ? z : p.eps, to);
-    } else {
-      const int order = distinct(values, order_of(i, steps.size(), options));
-      x = weighted(step.of_x(), x, weights(step, values, order, options), values);
-      if (noisy) x = combine(1, x, step.of_noise(), z);
-    }
-    report(name, options, i, steps, x, [&] { return x0; });
+    const Tensor z = step.of_noise() > 0 ? noise->normal(x.shape(), {kStepNoise, i}, x.context()) : Tensor{};
+    const int order = distinct(values, order_of(i, steps.size(), options));
+    x = stepped(step, p, weights(step, values, order, options), values, z);
+    report(name, options, i, steps, x, [&] { return p.x0; });
   }
   return x;
 }

@@ -1,5 +1,5 @@
-// DPM-Solver and DPM-Solver++, single step: blocks of 1, 2 or 3 steps of the list; each step of a block starts again from the
-// block's first x, with the evaluations of the block so far.
+// DPM-Solver and DPM-Solver++, single step: blocks of 1, 2 or 3 steps of the list; each step of a block starts again from
+// the block's first x, with the evaluations of the block so far.
 //
 //   first step of a block of the list    order 1 from x_b
 //   second   order 2 from x_b: m' from the two; heun or midpoint as in the multistep method      [Lu2022b, Alg. 1: "2S"]
@@ -16,19 +16,21 @@ namespace eddy::inline v0_1 {
 
 namespace {
 
+// Of the values of the block, oldest first, beyond order 1.
 std::vector<double> weights(const ExponentialStep& step, std::span<const Seen> values, int order, const DpmSinglestepOptions& o) {
+  if (order == 1) return {};
   const double h = step.h();
   const bool midpoint = o.second_order == SecondOrder::midpoint;
   if (order == 3 && midpoint) {  // the middle value is not used
     const Polynomial line = interpolate(std::vector<Seen>{values[0], values[2]}, 2);
-    return {step.weight(1) + step.weight(2) * h * line.slope[0], 0, step.weight(2) * h * line.slope[1]};
+    return {step.weight(2) * h * line.slope[0], 0, step.weight(2) * h * line.slope[1]};
   }
   const Polynomial p = interpolate(values, order);
   const double of_slope = order == 2 && midpoint ? step.weight(1) / 2 : step.weight(2);
   const double third = o.diffusers_third_order ? diffusers_third_weight(step, o.integrand, o.eta) : step.weight(3);
   std::vector<double> w;
   for (std::size_t j = 0; j < p.slope.size(); ++j) {
-    w.push_back((j == 0 ? step.weight(1) : 0) + of_slope * h * p.slope[j] + 2 * third * h * h * p.curvature[j]);
+    w.push_back(of_slope * h * p.slope[j] + 2 * third * h * h * p.curvature[j]);
   }
   return w;
 }
@@ -58,30 +60,21 @@ Tensor sample_dpm_singlestep(const Denoiser& denoise, Tensor x, std::span<const 
   const NoGrad no_grad;
   const CancelScope cancel(options.cancel);
   NoiseLevel begin{};
-  Tensor first;
+  Prediction first;
   std::vector<Seen> values;  // of this block, oldest first
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const auto& [from, to] = steps[i];
-    const Prediction p = denoise(x, {&from, 1});
-    const Tensor x0 = clipped(p.x0, options.clip);
-    const auto restart = [&] {
+    const Prediction p = limited(denoise(x, {&from, 1}), options.clip, from);
+    if (orders[i] == 1 || ExponentialStep(options.integrand, options.eta, begin, to).jumps()) {
       begin = from;
-      first = x;
+      first = p;
       values.clear();
-    };
-    if (orders[i] == 1 || !std::isfinite(half_log_snr(to) - half_log_snr(begin))) restart();
-    values.push_back(seen(options.integrand, p, x0, from, options.clip));
-    const ExponentialStep step(options.integrand, options.eta, begin, to);
-    const bool noisy = options.eta > 0 && (step.jumps() ? to.sigma > 0 : step.of_noise() > 0);
-    const Tensor z = noisy ? noise.normal(x.shape(), {kStepNoise, i}, x.context()) : Tensor{};
-    if (step.jumps()) {
-      x = jump(x0, noisy ? z : p.eps, to);
-    } else {
-      const int order = distinct(values, orders[i]);
-      x = weighted(step.of_x(), first, weights(step, values, order, options), values);
-      if (noisy) x = combine(1, x, step.of_noise(), z);
     }
-    report(name, options, i, steps, x, [&] { return x0; });
+    values.push_back({half_log_snr(from), options.integrand == Integrand::x0 ? p.x0 : p.eps});
+    const ExponentialStep step(options.integrand, options.eta, begin, to);
+    const Tensor z = step.of_noise() > 0 ? noise.normal(x.shape(), {kStepNoise, i}, x.context()) : Tensor{};
+    x = stepped(step, first, weights(step, values, distinct(values, orders[i]), options), values, z);
+    report(name, options, i, steps, x, [&] { return p.x0; });
   }
   return x;
 }

@@ -29,37 +29,43 @@ double phi(int k, double z) {
 }
 
 ExponentialStep::ExponentialStep(Integrand integrand, double eta, const NoiseLevel& from, const NoiseLevel& to)
-    : h_(half_log_snr(to) - half_log_snr(from)), of_x_(0), of_noise_(0), scale_(0), argument_(0) {
-  if (jumps()) return;
-  if (integrand == Integrand::x0) {
+    : h_(half_log_snr(to) - half_log_snr(from)), of_x_(0), of_x0_(to.alpha), of_eps_(0), of_noise_(0), scale_(0), argument_(0) {
+  if (jumps()) {
+    (eta > 0 ? of_noise_ : of_eps_) = to.sigma;
+  } else if (integrand == Integrand::x0) {
     of_x_ = to.sigma / from.sigma * std::exp(-eta * h_);
+    of_eps_ = to.sigma * std::exp(-eta * h_);
     scale_ = -to.alpha;
     argument_ = -(1 + eta) * h_;
     of_noise_ = eta > 0 ? to.sigma * std::sqrt(std::max(0.0, -std::expm1(-2 * eta * h_))) : 0;
   } else {
     of_x_ = to.alpha / from.alpha;
+    of_eps_ = to.sigma * (1 - eta * std::expm1(h_));
     scale_ = -(1 + eta) * to.sigma;
     argument_ = h_;
     of_noise_ = eta > 0 ? to.sigma * std::sqrt(std::max(0.0, eta * std::expm1(2 * h_))) : 0;
   }
 }
 
-Seen seen(Integrand integrand, const Prediction& p, const Tensor& x0, const NoiseLevel& level, const Clip& clip) {
-  const bool limited = clip.kind != Clip::Kind::none;
-  const Tensor m = integrand == Integrand::x0 ? x0 : limited ? matching_eps(p, x0, level) : p.eps;
-  return {half_log_snr(level), m};
-}
-
-Tensor jump(const Tensor& x0, const Tensor& eps, const NoiseLevel& to) {
-  return to.sigma == 0 ? affine(x0, to.alpha) : combine(to.alpha, x0, to.sigma, eps);
-}
-
-Tensor weighted(double of_x, const Tensor& x, std::span<const double> weights, std::span<const Seen> values) {
-  Tensor sum = combine(of_x, x, weights[0], values[0].m);
-  for (std::size_t j = 1; j < weights.size(); ++j) {
-    if (weights[j] != 0) sum = combine(1, sum, weights[j], values[j].m);
+Tensor sum_of(std::span<const Term> terms) {
+  std::vector<double> sum(terms[0].of.values().size(), 0.0);
+  for (const Term& term : terms) {
+    if (term.factor == 0) continue;
+    const std::span<const float> values = term.of.values();
+    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += term.factor * static_cast<double>(values[i]);
   }
-  return sum;
+  Tensor result = Tensor::uninitialised(terms[0].of.shape(), DType::f32, terms[0].of.context());
+  const std::span<float> out = result.mutable_values();
+  for (std::size_t i = 0; i < sum.size(); ++i) out[i] = static_cast<float>(sum[i]);
+  return result;
+}
+
+Tensor stepped(const ExponentialStep& step, const Prediction& begin, std::span<const double> weights, std::span<const Seen> values,
+               const Tensor& z) {
+  std::vector<Term> terms{{step.of_x0(), begin.x0}, {step.of_eps(), begin.eps}};
+  for (std::size_t j = 0; j < weights.size(); ++j) terms.push_back({weights[j], values[j].m});
+  if (step.of_noise() > 0) terms.push_back({step.of_noise(), z});
+  return sum_of(terms);
 }
 
 int distinct(std::span<const Seen> values, int order) {

@@ -8,8 +8,9 @@
 //                                                                                                 [Lu2022, 3.1; Lu2022b, 5]
 //
 // k = 1, 2, ...; eta = 0 is the ODE, eta = 1 the SDE of training. Methods differ in how they get the derivatives from values of m.
-// Where h is infinite (sigma_t = 0, alpha_s = 0) only k = 1 has a limit: x_t = alpha_t x0 + sigma_t eps, with z in place of eps
-// when eta > 0.
+// With x = alpha_s x0 + sigma_s eps, x and k = 1 together are DDIM's step, which loses no digits where alpha_s or sigma_s is small:
+//   m = x0    alpha_t x0 + sigma_t e^(-eta h) eps            m = eps   alpha_t x0 + sigma_t (1 - eta (e^h - 1)) eps
+// Where h is infinite (sigma_t = 0, alpha_s = 0) only this has a limit: eps, or z in its place when eta > 0, has the weight sigma_t.
 #pragma once
 
 #include <cmath>
@@ -27,9 +28,11 @@ double phi(int k, double z);  // k >= 0, z finite
 class ExponentialStep {
  public:
   ExponentialStep(Integrand integrand, double eta, const NoiseLevel& from, const NoiseLevel& to);
-  bool jumps() const { return !std::isfinite(h_); }  // where the rest has no meaning
+  bool jumps() const { return !std::isfinite(h_); }  // where of_x, weights, scale and argument have no meaning
   double h() const { return h_; }
   double of_x() const { return of_x_; }
+  double of_x0() const { return of_x0_; }    // with of_eps: in place of of_x and weight(1)
+  double of_eps() const { return of_eps_; }
   double of_noise() const { return of_noise_; }
   // Of h^(k-1) times the (k-1)th derivative of the integrand, k >= 1.
   double weight(int k) const { return scale_ * argument_ * phi(k, argument_); }
@@ -37,7 +40,7 @@ class ExponentialStep {
   double argument() const { return argument_; }  // of phi: -K or h
 
  private:
-  double h_, of_x_, of_noise_, scale_, argument_;
+  double h_, of_x_, of_x0_, of_eps_, of_noise_, scale_, argument_;
 };
 
 // A value of the integrand and where it was seen.
@@ -46,14 +49,16 @@ struct Seen {
   Tensor m;
 };
 
-// The integrand of a prediction at a level, x0 limited by clip: Seen.m is x0 or the eps that goes with it.
-Seen seen(Integrand integrand, const Prediction& prediction, const Tensor& x0, const NoiseLevel& level, const Clip& clip);
+// Sums in double, rounded once: the terms of a step can be much larger than what is left of them.
+struct Term {
+  double factor;
+  Tensor of;
+};
+Tensor sum_of(std::span<const Term> terms);
 
-// The step without derivatives where lambda is infinite: alpha_t x0 + sigma_t eps.
-Tensor jump(const Tensor& x0, const Tensor& eps, const NoiseLevel& to);
-
-// of_x x + sum_j weights[j] values[j].m
-Tensor weighted(double of_x, const Tensor& x, std::span<const double> weights, std::span<const Seen> values);
+// DDIM's step and the corrections of higher order, weights[j] values[j].m; z may be empty where of_noise is 0.
+Tensor stepped(const ExponentialStep& step, const Prediction& begin, std::span<const double> weights, std::span<const Seen> values,
+               const Tensor& z);
 
 // The number of leading values, at most `order`, whose places are finite and distinct: those that can be interpolated.
 int distinct(std::span<const Seen> values, int order);

@@ -61,13 +61,13 @@ Tensor unified(const ExponentialStep& step, const Tensor& x, std::vector<Seen> v
   if (newest) values.push_back(*newest);
   std::vector<double> r;
   for (std::size_t j = 1; j < values.size(); ++j) r.push_back((values[j].lambda - values[0].lambda) / step.h());
-  std::vector<double> weights{step.weight(1)};
+  std::vector<Term> terms{{step.of_x(), x}, {step.weight(1), values[0].m}};
   const std::vector<double> g = r.empty() ? r : unknowns(r, step.argument(), b);
   for (std::size_t j = 0; j < r.size(); ++j) {
-    weights.push_back(step.scale() * g[j] / r[j]);
-    weights[0] -= weights.back();
+    terms.push_back({step.scale() * g[j] / r[j], values[j + 1].m});
+    terms[1].factor -= terms.back().factor;
   }
-  return weighted(step.of_x(), x, weights, values);
+  return sum_of(terms);
 }
 
 // What UniC needs of the step before.
@@ -96,9 +96,8 @@ Tensor sample_unipc(const Denoiser& denoise, Tensor x, std::span<const Step> ste
   std::vector<Seen> values;  // newest first
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const auto& [from, to] = steps[i];
-    const Prediction p = denoise(x, {&from, 1});
-    const Tensor x0 = clipped(p.x0, options.clip);
-    const Seen now = seen(options.integrand, p, x0, from, options.clip);
+    const Prediction p = limited(denoise(x, {&from, 1}), options.clip, from);
+    const Seen now{half_log_snr(from), options.integrand == Integrand::x0 ? p.x0 : p.eps};
     if (last.order > 0 && std::ranges::find(options.uncorrected, i - 1) == options.uncorrected.end()) {
       const ExponentialStep before(options.integrand, 0, steps[i - 1].from, from);
       x = corrected(x, last, before, values, now, options.b);
@@ -110,10 +109,10 @@ Tensor sample_unipc(const Denoiser& denoise, Tensor x, std::span<const Step> ste
     const int usable = distinct(values, static_cast<int>(wanted));
     last = {x, {}, step.jumps() ? 0 : static_cast<std::size_t>(usable)};
     if (options.predictor) x = options.predictor(p, x, steps[i], i);
-    else if (step.jumps()) x = jump(x0, p.eps, to);
+    else if (step.jumps()) x = stepped(step, p, {}, {}, {});
     else x = unified(step, x, values, last.order, nullptr, options.b);
     last.predicted = x;
-    report("sample_unipc", options, i, steps, x, [&] { return x0; });
+    report("sample_unipc", options, i, steps, x, [&] { return p.x0; });
   }
   return x;
 }

@@ -43,7 +43,6 @@ TEST_CASE("dpm_multistep inverse: the numbers of diffusers' tests") {
   const std::string name = "DPMSolverMultistepInverse", base = R"(,"lower_order_final":false)";
   check_mean(run(made(name, base)), 0.7047);
   check_mean(run(made(name, base + kV)), 1.5194);
-  check_mean(run(made(name, base + kV + kKarras)), 1.7833);
 }
 
 TEST_CASE("dpm_singlestep: the numbers of diffusers' tests") {
@@ -71,7 +70,7 @@ TEST_CASE("dpm_singlestep: the numbers of diffusers' tests from within a block: 
 
 TEST_CASE("deis: the numbers of diffusers' tests") {
   check_mean(run(made("DEISMultistep", "")), 0.23916);
-  check_counted(run(made("DEISMultistep", ""), 5), 315.3016, 0.41054);
+  check_counted(run(made("DEISMultistep", ""), 8), 315.3016, 0.41054);
 }
 
 TEST_CASE("unipc: the numbers of diffusers' tests") {
@@ -80,7 +79,7 @@ TEST_CASE("unipc: the numbers of diffusers' tests") {
   check_mean(run(made(name, std::string(kToMin) + kKarras)), 0.2925);
   check_mean(run(made(name, std::string(kToMin) + kV)), 0.1014);
   check_mean(run(made(name, std::string(kToMin) + kV + kKarras)), 0.1966);
-  check_counted(run(made(name, kToMin), 5), 315.5757, 0.4109);
+  check_counted(run(made(name, kToMin), 8), 315.5757, 0.4109);
 }
 
 TEST_CASE("exponential integrators: whole runs of diffusers with the network of its tests") {
@@ -90,6 +89,7 @@ TEST_CASE("exponential integrators: whole runs of diffusers with the network of 
     const Tensor expected = golden.tensor(name);
     CHECK(relative_l2(run(s).values(), expected.values()) < 2e-5);
   };
+  check("inverse karras v", made("DPMSolverMultistepInverse", std::string(kKarras) + kV));  // the published number is 1e-3 off
   check("single karras v", made("DPMSolverSinglestep", std::string(kToMin) + kKarras + kV));
   check("deis v", made("DEISMultistep", kV));
   check("edm", made("EDMDPMSolverMultistep", ""));

@@ -130,8 +130,13 @@ TEST_CASE("dpm_multistep: lower orders at the end of short lists") {
 }
 
 TEST_CASE("dpm_multistep: inversion leads back, from sigma = 0 too") {
-  auto list = uneven_steps(400);
-  list.back().to = {0, 1, 0};
+  std::vector<NoiseLevel> levels;
+  for (int i = 0; i <= 400; ++i) {
+    const double ratio = std::exp(1.5 - 8.5 * i / 400);
+    levels.push_back({400.0 - i, 1 / std::hypot(1.0, ratio), ratio / std::hypot(1.0, ratio)});
+  }
+  levels.push_back({0, 1, 0});
+  const auto list = steps(levels);
   std::vector<Step> back;
   for (auto i = list.rbegin(); i != list.rend(); ++i) back.push_back({i->to, i->from});
   const Tensor x = Tensor::full({1, 1}, 0.7f);

@@ -74,8 +74,9 @@ TEST_CASE("unipc: the corrector lowers the error of every order") {
 
 TEST_CASE("unipc: corrects a predictor of one's own: DDIM gains an order") {
   auto options = own(1);
-  options.predictor = [](const Prediction& p, const Tensor&, const Step& step, std::size_t) {
-    return combine(step.to.alpha, p.x0, step.to.sigma, p.eps);
+  options.predictor = [](const Prediction& p, const Tensor& x, const Step& step, std::size_t) {
+    const double ratio = step.to.alpha / step.from.alpha;
+    return combine(ratio, x, step.to.sigma - ratio * step.from.sigma, p.eps);
   };
   const double plain = std::log2(error(uncorrected(options, 160), 80) / error(uncorrected(options, 160), 160));
   CHECK(plain == Approx(1).margin(0.1));

@@ -4,6 +4,7 @@
 //   c_skip = sigma_data^2 / d,  c_out = sigma sigma_data / sqrt(d),  c_in = 1 / sqrt(d);  eps = (x - x0) / sigma without a difference
 //
 // diffusers' v_prediction turns the sign of F.
+#include <algorithm>
 #include <cmath>
 
 #include "eddy/ops.hpp"
@@ -74,7 +75,8 @@ std::vector<Step> steps_of(const EdmGrid& grid, int n) {
   for (const float sigma : sigmas) {
     levels.push_back({static_cast<double>(0.25f * static_cast<float>(std::log(static_cast<double>(sigma)))), 1, sigma});
   }
-  levels.push_back({0, 1, grid.ends_at_zero ? 0 : static_cast<double>(static_cast<float>(grid.sigma_min))});
+  const float smallest = std::min(static_cast<float>(grid.sigma_min), sigmas.back());  // rounding may put it above
+  levels.push_back({0, 1, grid.ends_at_zero ? 0 : smallest});
   return steps(levels);
 }
 

@@ -1,6 +1,7 @@
 // Levels of exponential integrators, in diffusers' order of operations.
 #include "pipeline/scheduler/solver.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -197,7 +198,8 @@ NoiseLevel solver_level(bool flow, const Placed& place) {
 std::vector<Step> solver_steps(const SolverGrid& grid, const std::vector<Placed>& places, double closing) {
   std::vector<NoiseLevel> levels;
   for (const Placed& place : places) levels.push_back(solver_level(grid.flow, place));
-  levels.push_back(solver_level(grid.flow, {0, static_cast<float>(closing)}));
+  const double last = std::min<double>(static_cast<float>(closing), places.back().sigma);  // rounding may put it above
+  levels.push_back(solver_level(grid.flow, {0, last}));
   return steps(levels);
 }
 
