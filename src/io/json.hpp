@@ -29,8 +29,7 @@ class JsonFields {
   JsonFields(const Json& object, std::string source);
   bool has(const std::string& key) const;  // present and not null
   std::int64_t integer(const std::string& key, std::int64_t otherwise, std::int64_t low, std::int64_t high);
-  double number(const std::string& key, double otherwise);      // finite
-  double any_number(const std::string& key, double otherwise);  // infinite or no number too
+  double number(const std::string& key, double otherwise);
   std::optional<double> optional_number(const std::string& key);
   bool boolean(const std::string& key, bool otherwise);
   std::string text(const std::string& key, const std::string& otherwise);

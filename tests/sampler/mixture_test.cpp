@@ -133,6 +133,21 @@ Tensor dpm_2_churn(const Denoiser& d, Tensor x, std::span<const Step> s, const N
   return with_churn<ChurnOptions>(sample_dpm_2, d, std::move(x), s, noise);
 }
 
+template <int order, Integrand integrand>
+Tensor dpm_multistep(const Denoiser& d, Tensor x, std::span<const Step> s, const NoiseSource& noise) {
+  DpmMultistepOptions options;
+  options.order = order;
+  options.integrand = integrand;
+  options.eta = 1;
+  return sample_dpm_multistep(d, std::move(x), s, noise, options);
+}
+
+Tensor dpm_singlestep(const Denoiser& d, Tensor x, std::span<const Step> s, const NoiseSource& noise) {
+  DpmSinglestepOptions options;
+  options.eta = 1;
+  return sample_dpm_singlestep(d, std::move(x), s, noise, options);
+}
+
 const Row kRows[] = {
     {"ddim, eta 1", 320, 10, ddim},
     {"ddpm", 320, 10, ddpm, preserving_level},
@@ -146,6 +161,10 @@ const Row kRows[] = {
     {"heun with churn", 40, 5, heun_churn},
     {"dpm_2 with churn", 40, 5, dpm_2_churn},
     // exponential integrators
+    {"dpm_multistep, SDE", 80, 5, dpm_multistep<2, Integrand::x0>},
+    {"dpm_multistep of order 3, SDE", 80, 5, dpm_multistep<3, Integrand::x0>, flow_level},
+    {"dpm_multistep, SDE of eps", 160, 5, dpm_multistep<2, Integrand::eps>, preserving_level},
+    {"dpm_singlestep, SDE", 160, 5, dpm_singlestep},
     // with Brownian noise, and with steps of their own choice
     // multistep, few-step and score-based
 };

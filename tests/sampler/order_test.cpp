@@ -64,6 +64,46 @@ Tensor lms(const Denoiser& d, Tensor x, std::span<const Step> s, const SamplerOp
   return sample_lms(d, std::move(x), s, philox_noise(0), options);
 }
 
+template <int order, Integrand integrand, SecondOrder second = SecondOrder::midpoint, bool as_diffusers = false>
+Tensor dpm_multistep(const Denoiser& d, Tensor x, std::span<const Step> s, const SamplerOptions& call) {
+  auto options = with<DpmMultistepOptions>(call);
+  options.order = order;
+  options.integrand = integrand;
+  options.second_order = second;
+  options.diffusers_third_order = as_diffusers;
+  return sample_dpm_multistep(d, std::move(x), s, philox_noise(0), options);
+}
+
+template <int order, Integrand integrand, SecondOrder second = SecondOrder::midpoint>
+Tensor dpm_singlestep(const Denoiser& d, Tensor x, std::span<const Step> s, const SamplerOptions& call) {
+  auto options = with<DpmSinglestepOptions>(call);
+  options.order = order;
+  options.integrand = integrand;
+  options.second_order = second;
+  options.lower_order_final = false;
+  return sample_dpm_singlestep(d, std::move(x), s, philox_noise(0), options);
+}
+
+template <int order>
+Tensor deis(const Denoiser& d, Tensor x, std::span<const Step> s, const SamplerOptions& call) {
+  auto options = with<DeisOptions>(call);
+  options.order = order;
+  return sample_deis(d, std::move(x), s, options);
+}
+
+template <int order, Integrand integrand, UnipcB b = UnipcB::bh2>
+Tensor unipc(const Denoiser& d, Tensor x, std::span<const Step> s, const SamplerOptions& call) {
+  auto options = with<UnipcOptions>(call);
+  options.order = order;
+  options.integrand = integrand;
+  options.b = b;
+  options.lower_order_final = false;
+  return sample_unipc(d, std::move(x), s, options);
+}
+
+constexpr Integrand kX0 = Integrand::x0, kEps = Integrand::eps;
+constexpr SecondOrder kHeun = SecondOrder::heun;
+
 const Row kRows[] = {
     {"ddim", 1, ddim},
     {"ddim, preserving", 1, ddim, preserving_level},
@@ -85,7 +125,26 @@ const Row kRows[] = {
     {"lms of order 3, preserving", 3, lms<3>, preserving_level, 40, 2, 0.25},
     {"lms of order 3, flow", 3, lms<3>, flow_level, 40, 2, 0.25},
     {"lms of order 4", 4, lms<4>, exploding_level, 24, 3, 0.25},
-    // exponential integrators
+    // exponential integrators; UniC raises UniP's order by one, from where its first steps are exact
+    {"dpm_multistep of order 1", 1, dpm_multistep<1, kX0>},
+    {"dpm_multistep of order 2", 2, dpm_multistep<2, kX0>},
+    {"dpm_multistep of order 2, heun", 2, dpm_multistep<2, kX0, kHeun>, preserving_level},
+    {"dpm_multistep of order 2, eps", 2, dpm_multistep<2, kEps>, flow_level},
+    {"dpm_multistep of order 3", 3, dpm_multistep<3, kX0, kHeun>, exploding_level, 24, 2, 0.2},
+    {"dpm_multistep of order 3, eps", 3, dpm_multistep<3, kEps, kHeun>, preserving_level, 24, 2, 0.2},
+    {"dpm_multistep of order 3 as diffusers has it", 2, dpm_multistep<3, kX0, kHeun, true>, exploding_level, 80, 2, 0.1},
+    {"dpm_singlestep of order 1", 1, dpm_singlestep<1, kX0>},
+    {"dpm_singlestep of order 2", 2, dpm_singlestep<2, kX0>},
+    {"dpm_singlestep of order 2, eps, heun", 2, dpm_singlestep<2, kEps, kHeun>, preserving_level},
+    {"dpm_singlestep of order 3", 3, dpm_singlestep<3, kX0, kHeun>, exploding_level, 24, 0, 0.2},
+    {"dpm_singlestep of order 3, eps", 3, dpm_singlestep<3, kEps, kHeun>, flow_level, 24, 0, 0.2},
+    {"deis of order 1", 1, deis<1>},
+    {"deis of order 2", 2, deis<2>, preserving_level},
+    {"deis of order 3", 3, deis<3>, flow_level, 24, 2, 0.2},
+    {"unipc of order 1", 2, unipc<1, kX0>},
+    {"unipc of order 1, bh1, eps", 2, unipc<1, kEps, UnipcB::bh1>, preserving_level},
+    {"unipc of order 2", 3, unipc<2, kX0>, exploding_level, 24, 2, 0.25},
+    {"unipc of order 2, eps", 3, unipc<2, kEps>, flow_level, 24, 2, 0.25},
     // with Brownian noise, and with steps of their own choice
     // multistep, few-step and score-based
 };

@@ -27,7 +27,7 @@ constexpr SchedulerClass kClasses[] = {
      true},
     {"deis", "DEISMultistepScheduler", "eps by a polynomial in ln(sigma / alpha), order 1 to 3", read_deis, false, true},
     {"uni_pc", "UniPCMultistepScheduler", "predicts and corrects without more evaluations, any order", read_unipc, false, true},
-    {"edm_dpmpp_2m", "EDMDPMSolverMultistepScheduler", "DPM-Solver++ 2M for networks of EDM", read_edm_dpm_multistep, true},
+    {"edm_dpmpp_2m", "EDMDPMSolverMultistepScheduler", "DPM-Solver++ 2M for networks of EDM", read_edm_dpm_multistep, true, true},
     // with Brownian noise, and with steps of their own choice
     // multistep, few-step and score-based
 };

@@ -102,7 +102,7 @@ bool read_ends_at_zero(JsonFields& f) {
 }
 
 int read_noisiest(JsonFields& f, const Schedule& schedule) {
-  const auto clipped = static_cast<float>(f.any_number("lambda_min_clipped", -std::numeric_limits<double>::infinity()));
+  const auto clipped = static_cast<float>(f.number("lambda_min_clipped", -std::numeric_limits<double>::infinity()));
   int n = schedule.steps();
   const auto lambda = [&](int t) {
     const float alpha = std::sqrt(static_cast<float>(schedule.alpha_bar(t)));

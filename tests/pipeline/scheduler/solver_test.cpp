@@ -1,0 +1,100 @@
+// The configurations of exponential integrators: where their levels are, and what is refused.
+#include "pipeline/scheduler/solver.hpp"
+
+#include <limits>
+
+#include "support/catch.hpp"
+
+using namespace eddy;
+
+namespace {
+
+Sampling made(const std::string& name, const std::string& fields = "", const SamplingOptions& options = {.steps = 8}) {
+  return sampling_of(SchedulerConfig(R"({"_class_name":")" + name + "Scheduler\"" + fields + "}", "c.json"), options);
+}
+
+const char* const kNames[] = {"DPMSolverMultistep", "DPMSolverMultistepInverse", "DPMSolverSinglestep", "DEISMultistep",
+                              "UniPCMultistep"};
+
+}  // namespace
+
+TEST_CASE("solver timesteps: trailing gives n, none below 0, where diffusers has one more at t = -1") {
+  for (int n = 1; n <= 1000; ++n) {
+    const std::vector<int> ts = solver_timesteps(1000, 1000, n, {Spacing::trailing, 0});
+    REQUIRE(ts.size() == static_cast<std::size_t>(n));
+    CHECK(ts.front() == 999);
+    CHECK(ts.back() >= 0);
+  }
+  CHECK(made("DPMSolverMultistep", R"(,"timestep_spacing":"trailing")", {.steps = 61}).steps.size() == 61);
+}
+
+TEST_CASE("solver timesteps: n + 1 places, the clean one left out") {
+  CHECK(solver_timesteps(1000, 1000, 4, {Spacing::linspace, 0}) == std::vector<int>{999, 749, 500, 250});
+  CHECK(solver_timesteps(1000, 1000, 4, {Spacing::leading, 1}) == std::vector<int>{801, 601, 401, 201});
+  CHECK(solver_timesteps(1000, 1000, 4, {Spacing::trailing, 0}) == std::vector<int>{999, 749, 499, 249});
+  CHECK(solver_timesteps(1000, 600, 4, {Spacing::trailing, 0}) == std::vector<int>{599, 349, 99});
+  CHECK_THROWS_WITH(solver_timesteps(1000, 1000, 1001, {Spacing::linspace, 0}), Catch::Contains("from 1 to 1000, got 1001"));
+  CHECK_THROWS_WITH(solver_timesteps(1000, 1000, 4, {Spacing::leading, 300}), Catch::Contains("t = 1100"));
+}
+
+TEST_CASE("solver configurations: every field of the class is known") {
+  const std::string shared = R"(,"thresholding":true,"sample_max_value":2,"dynamic_thresholding_ratio":0.9,"solver_order":1)"
+                             R"(,"use_karras_sigmas":false,"use_exponential_sigmas":false,"use_beta_sigmas":false)"
+                             R"(,"use_flow_sigmas":false,"flow_shift":1.0,"trained_betas":null)";
+  for (const char* name : kNames) {
+    INFO(name);
+    const SchedulerConfig config(R"({"_class_name":")" + std::string(name) + "Scheduler\"" + shared + R"(,"beyond":1})", "c.json");
+    CHECK(config.unknown_fields() == std::vector<std::string>{"beyond"});
+  }
+}
+
+TEST_CASE("solver configurations: what Python writes for no clipping of lambda is read and written again") {
+  const SchedulerConfig config(R"({"_class_name":"DPMSolverMultistepScheduler","lambda_min_clipped":-Infinity})", "c.json");
+  CHECK(config.json().find("\"lambda_min_clipped\": -Infinity") != std::string::npos);
+  CHECK(config.json() == SchedulerConfig(config.json(), "again").json());
+  CHECK(sampling_of(config, {.steps = 5}).steps.size() == 5);
+}
+
+TEST_CASE("solver configurations: eta of a run is the SDE's, mu the shift of a flow") {
+  const std::string flow = R"(,"use_flow_sigmas":true,"prediction_type":"flow_prediction","use_dynamic_shifting":true)";
+  const auto second = [&](const char* name, double mu) { return made(name, flow, {.steps = 4, .mu = mu}).steps[1].from.sigma; };
+  for (const char* name : {"DPMSolverMultistep", "DPMSolverSinglestep", "DEISMultistep", "UniPCMultistep"}) {
+    INFO(name);
+    CHECK(second(name, 1) > second(name, 0));
+    CHECK_THROWS_WITH(made(name, "", {.steps = 4, .mu = 1.0}), Catch::Contains("use_dynamic_shifting"));
+  }
+  CHECK_THROWS_WITH(made("UniPCMultistep", flow), Catch::Contains("needs mu"));
+  CHECK(made("DPMSolverMultistep", flow).steps.size() == 8);  // as in diffusers the configured shift
+  CHECK_NOTHROW(made("DPMSolverMultistep", "", {.steps = 4, .eta = 1.0}));
+  CHECK_THROWS_WITH(made("DEISMultistep", "", {.steps = 4, .eta = 1.0}), Catch::Contains("deis has no eta"));
+  CHECK(made("UniPCMultistep", "", {.steps = 4, .sigmas = "ays"}).steps[0].from.sigma > 0.99);
+}
+
+TEST_CASE("solver configurations: what has no meaning is refused with its key") {
+  const auto refused = [](const char* name, const std::string& fields, const std::string& what) {
+    INFO(name << fields);
+    CHECK_THROWS_WITH(made(name, "," + fields), Catch::Contains("c.json: " + what));
+  };
+  for (const char* name : kNames) {
+    refused(name, R"("solver_order":0)", "solver_order");
+    refused(name, R"("solver_type":"rk4")", "solver_type");
+    refused(name, R"("prediction_type":"flow_prediction")", "prediction_type");
+    refused(name, R"("use_karras_sigmas":true,"use_beta_sigmas":true)", "use_beta_sigmas");
+    refused(name, R"("flow_shift":0)", "flow_shift");
+  }
+  refused("DPMSolverMultistep", R"("algorithm_type":"dpmsolver")", "final_sigmas_type");
+  refused("DPMSolverMultistep", R"("algorithm_type":"rk")", "algorithm_type");
+  refused("DPMSolverMultistep", R"("lambda_min_clipped":20)", "lambda_min_clipped");
+  refused("DPMSolverMultistep", R"("variance_type":"fixed_small")", "variance_type");
+  refused("DPMSolverMultistep", R"("final_sigmas_type":"one")", "final_sigmas_type");
+  refused("DPMSolverMultistep", R"("use_flow_sigmas":true,"prediction_type":"v_prediction")", "prediction_type");
+  refused("DPMSolverMultistepInverse", R"("algorithm_type":"sde-dpmsolver++")", "algorithm_type");
+  refused("DPMSolverMultistepInverse", R"("use_flow_sigmas":true,"prediction_type":"flow_prediction")", "use_flow_sigmas");
+  refused("UniPCMultistep", R"("shift_terminal":0.1)", "shift_terminal");
+  refused("UniPCMultistep", R"("solver_p":{})", "solver_p");
+  refused("UniPCMultistep", R"("sigma_min":-1)", "sigma_min");
+  refused("UniPCMultistep", R"("use_beta_sigmas":true,"use_flow_sigmas":true,"prediction_type":"flow_prediction")", "use_flow_sigmas");
+  refused("UniPCMultistep", R"("disable_corrector":[-1])", "disable_corrector");
+  refused("EDMDPMSolverMultistep", R"("algorithm_type":"dpmsolver")", "algorithm_type");
+  refused("EDMDPMSolverMultistep", R"("solver_order":4)", "solver_order");
+}
