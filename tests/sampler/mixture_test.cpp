@@ -164,7 +164,7 @@ const Row kRows[] = {
     {"dpm_multistep, SDE", 80, 5, dpm_multistep<2, Integrand::x0>},
     {"dpm_multistep of order 3, SDE", 80, 5, dpm_multistep<3, Integrand::x0>, flow_level},
     {"dpm_multistep, SDE of eps", 160, 5, dpm_multistep<2, Integrand::eps>, preserving_level},
-    {"dpm_singlestep, SDE", 160, 5, dpm_singlestep},
+    {"dpm_singlestep, SDE", 320, 5, dpm_singlestep},
     // with Brownian noise, and with steps of their own choice
     // multistep, few-step and score-based
 };

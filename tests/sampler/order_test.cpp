@@ -127,10 +127,10 @@ const Row kRows[] = {
     {"lms of order 4", 4, lms<4>, exploding_level, 24, 3, 0.25},
     // exponential integrators; UniC raises UniP's order by one, from where its first steps are exact
     {"dpm_multistep of order 1", 1, dpm_multistep<1, kX0>},
-    {"dpm_multistep of order 2", 2, dpm_multistep<2, kX0>},
+    {"dpm_multistep of order 2", 2, dpm_multistep<2, kX0>, exploding_level, 80},
     {"dpm_multistep of order 2, heun", 2, dpm_multistep<2, kX0, kHeun>, preserving_level},
     {"dpm_multistep of order 2, eps", 2, dpm_multistep<2, kEps>, flow_level},
-    {"dpm_multistep of order 3", 3, dpm_multistep<3, kX0, kHeun>, exploding_level, 24, 2, 0.2},
+    {"dpm_multistep of order 3", 3, dpm_multistep<3, kX0, kHeun>, exploding_level, 48, 2, 0.15},
     {"dpm_multistep of order 3, eps", 3, dpm_multistep<3, kEps, kHeun>, preserving_level, 24, 2, 0.2},
     {"dpm_multistep of order 3 as diffusers has it", 2, dpm_multistep<3, kX0, kHeun, true>, exploding_level, 80, 2, 0.1},
     {"dpm_singlestep of order 1", 1, dpm_singlestep<1, kX0>},
@@ -142,7 +142,7 @@ const Row kRows[] = {
     {"deis of order 2", 2, deis<2>, preserving_level},
     {"deis of order 3", 3, deis<3>, flow_level, 24, 2, 0.2},
     {"unipc of order 1", 2, unipc<1, kX0>},
-    {"unipc of order 1, bh1, eps", 2, unipc<1, kEps, UnipcB::bh1>, preserving_level},
+    {"unipc of order 1, bh1, eps", 2, unipc<1, kEps, UnipcB::bh1>, preserving_level, 80},
     {"unipc of order 2", 3, unipc<2, kX0>, exploding_level, 24, 2, 0.25},
     {"unipc of order 2, eps", 3, unipc<2, kEps>, flow_level, 24, 2, 0.25},
     // with Brownian noise, and with steps of their own choice
