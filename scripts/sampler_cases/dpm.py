@@ -1,6 +1,6 @@
 """DPM-Solver in both forms, its inverse, and that of EDM. Left out, because diffusers has no number there: order 3 of
-sde-dpmsolver and of EDM's SDE, a last step of length 0 with heun, the inverse's SDE, thresholded eps in the single-step form. `double`: in float32 diffusers
-itself is off by more than a step's tolerance."""
+sde-dpmsolver and of EDM's SDE, a last step of length 0 with heun, the inverse's SDE, thresholded eps in the single-step form.
+`double`: in float32 diffusers itself is off by more than a step's tolerance."""
 from sampler_cases.solver import case, learned_loop
 
 MULTI, SINGLE, INVERSE = "DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler", "DPMSolverMultistepInverseScheduler"
@@ -22,12 +22,14 @@ CASES = {
     "multi SDE": case(MULTI, 6, algorithm_type="sde-dpmsolver++", seed=2),
     "multi SDE, heun, karras": case(MULTI, 6, algorithm_type="sde-dpmsolver++", solver_type="heun", use_karras_sigmas=True),
     "multi SDE, order 3": case(MULTI, 15, algorithm_type="sde-dpmsolver++", solver_order=3, prediction_type="v_prediction"),
-    "multi SDE of eps": case(MULTI, 6, algorithm_type="sde-dpmsolver", final_sigmas_type="sigma_min", prediction_type="v_prediction"),
+    "multi SDE of eps": case(MULTI, 6, algorithm_type="sde-dpmsolver", final_sigmas_type="sigma_min",
+                             prediction_type="v_prediction"),
     "multi SDE of eps, heun": case(MULTI, 6, algorithm_type="sde-dpmsolver", final_sigmas_type="sigma_min", solver_type="heun",
                                    prediction_type="v_prediction"),
     "multi karras": case(MULTI, 7, use_karras_sigmas=True, **SCALED),
-    "multi karras, cosine": case(MULTI, 6, use_karras_sigmas=True, beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction",
-                                 lower_order_final=False, final_sigmas_type="sigma_min", begin=True),
+    "multi karras, cosine": case(MULTI, 6, use_karras_sigmas=True, beta_schedule="squaredcos_cap_v2",
+                                 prediction_type="v_prediction", lower_order_final=False, final_sigmas_type="sigma_min",
+                                 begin=True),
     "multi exponential": case(MULTI, 6, use_exponential_sigmas=True),
     "multi beta": case(MULTI, 6, use_beta_sigmas=True, prediction_type="v_prediction"),
     "multi lu": case(MULTI, 6, use_lu_lambdas=True, prediction_type="v_prediction", euler_at_final=True),
@@ -53,10 +55,12 @@ CASES = {
     "inverse clipped": case(INVERSE, 6, lambda_min_clipped=-3.0, double=True),
     "single": case(SINGLE, 6),
     "single order 1": case(SINGLE, 4, solver_order=1, final_sigmas_type="sigma_min"),
-    "single order 2, even": case(SINGLE, 6, lower_order_final=False, final_sigmas_type="sigma_min", prediction_type="v_prediction"),
+    "single order 2, even": case(SINGLE, 6, lower_order_final=False, final_sigmas_type="sigma_min",
+                                 prediction_type="v_prediction"),
     "single uneven": case(SINGLE, 7, final_sigmas_type="sigma_min", solver_type="heun"),
     "single order 3": case(SINGLE, 6, solver_order=3, final_sigmas_type="sigma_min", lower_order_final=False),
-    "single order 3, heun": case(SINGLE, 6, solver_order=3, final_sigmas_type="sigma_min", lower_order_final=True, solver_type="heun"),
+    "single order 3, heun": case(SINGLE, 6, solver_order=3, final_sigmas_type="sigma_min", lower_order_final=True,
+                                 solver_type="heun"),
     "single order 3, 7": case(SINGLE, 7, solver_order=3, solver_type="heun", prediction_type="sample"),
     "single order 3, 8": case(SINGLE, 8, solver_order=3, prediction_type="v_prediction"),
     "single eps": case(SINGLE, 6, algorithm_type="dpmsolver", final_sigmas_type="sigma_min", solver_type="heun"),

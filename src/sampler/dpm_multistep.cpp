@@ -5,8 +5,8 @@
 //             midpoint:  weight(1) / 2 h m'                                               [Lu2022b, Alg. 2: "2M"]
 //   order 3   weight(2) h m' + weight(3) h^2 m''
 //
-// k-diffusion's dpmpp_2m is order 2, midpoint. diffusers and k-diffusion take half of m'' in order 3, and the SDE of diffusers the
-// wrong sign of a term of its weight, which leaves order 2 and order 1: `diffusers_third_order` does so.
+// k-diffusion's dpmpp_2m is order 2, midpoint. diffusers and k-diffusion take half of m'' in order 3, which leaves order 2, and
+// in the SDE diffusers has a wrong sign in its weight too: `diffusers_third_order` does so.
 // Not here: k-diffusion's Brownian noise.
 #include <cmath>
 #include <string>

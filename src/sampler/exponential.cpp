@@ -60,8 +60,8 @@ Tensor sum_of(std::span<const Term> terms) {
   return result;
 }
 
-Tensor stepped(const ExponentialStep& step, const Prediction& begin, std::span<const double> weights, std::span<const Seen> values,
-               const Tensor& z) {
+Tensor stepped(const ExponentialStep& step, const Prediction& begin, std::span<const double> weights,
+               std::span<const Seen> values, const Tensor& z) {
   std::vector<Term> terms{{step.of_x0(), begin.x0}, {step.of_eps(), begin.eps}};
   for (std::size_t j = 0; j < weights.size(); ++j) terms.push_back({weights[j], values[j].m});
   if (step.of_noise() > 0) terms.push_back({step.of_noise(), z});

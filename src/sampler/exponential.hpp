@@ -2,15 +2,16 @@
 //
 //   phi_0(z) = e^z,  phi_{k+1}(z) = (phi_k(z) - 1 / k!) / z                                      [Hochbruck2010, 2.1]
 //   h = lambda_t - lambda_s,  m' the derivative of m in lambda, all of them at s
-//   m = x0    x_t = (sigma_t / sigma_s) e^(-eta h) x + alpha_t sum_k K phi_k(-K) h^(k-1) m^(k-1) + sigma_t sqrt(1 - e^(-2 eta h)) z,
-//             K = (1 + eta) h                                                                     [Lu2022b, 4.1 and 5]
-//   m = eps   x_t = (alpha_t / alpha_s) x - (1 + eta) sigma_t sum_k h phi_k(h) h^(k-1) m^(k-1) + sigma_t sqrt(eta (e^(2h) - 1)) z
-//                                                                                                 [Lu2022, 3.1; Lu2022b, 5]
+//   m = x0    x_t = (sigma_t / sigma_s) e^(-eta h) x + alpha_t sum_k K phi_k(-K) h^(k-1) m^(k-1) + c z,
+//             K = (1 + eta) h,  c = sigma_t sqrt(1 - e^(-2 eta h))                             [Lu2022b, 4.1 and 5]
+//   m = eps   x_t = (alpha_t / alpha_s) x - (1 + eta) sigma_t sum_k h phi_k(h) h^(k-1) m^(k-1) + c z,
+//             c = sigma_t sqrt(eta (e^(2h) - 1))                                       [Lu2022, 3.1; Lu2022b, 5]
 //
-// k = 1, 2, ...; eta = 0 is the ODE, eta = 1 the SDE of training. Methods differ in how they get the derivatives from values of m.
-// With x = alpha_s x0 + sigma_s eps, x and k = 1 together are DDIM's step, which loses no digits where alpha_s or sigma_s is small:
+// k = 1, 2, ...; eta = 0 is the ODE, eta = 1 the SDE of training. Methods differ in how they get the derivatives of m from its
+// values. With x = alpha_s x0 + sigma_s eps, x and k = 1 together are DDIM's step, which loses no digits at small alpha_s or
+// sigma_s:
 //   m = x0    alpha_t x0 + sigma_t e^(-eta h) eps            m = eps   alpha_t x0 + sigma_t (1 - eta (e^h - 1)) eps
-// Where h is infinite (sigma_t = 0, alpha_s = 0) only this has a limit: eps, or z in its place when eta > 0, has the weight sigma_t.
+// Where h is infinite (sigma_t = 0, alpha_s = 0) only this has a limit: eps, or z in its place when eta > 0, gets sigma_t.
 #pragma once
 
 #include <cmath>
@@ -57,8 +58,8 @@ struct Term {
 Tensor sum_of(std::span<const Term> terms);
 
 // DDIM's step and the corrections of higher order, weights[j] values[j].m; z may be empty where of_noise is 0.
-Tensor stepped(const ExponentialStep& step, const Prediction& begin, std::span<const double> weights, std::span<const Seen> values,
-               const Tensor& z);
+Tensor stepped(const ExponentialStep& step, const Prediction& begin, std::span<const double> weights,
+               std::span<const Seen> values, const Tensor& z);
 
 // The number of leading values, at most `order`, whose places are finite and distinct: those that can be interpolated.
 int distinct(std::span<const Seen> values, int order);

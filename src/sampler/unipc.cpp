@@ -78,8 +78,8 @@ struct Last {
 
 bool same_values(const Tensor& a, const Tensor& b) { return a.values().data() == b.values().data(); }
 
-Tensor corrected(const Tensor& x, const Last& last, const ExponentialStep& step, const std::vector<Seen>& values, const Seen& newest,
-                 UnipcB b) {
+Tensor corrected(const Tensor& x, const Last& last, const ExponentialStep& step, const std::vector<Seen>& values,
+                 const Seen& newest, UnipcB b) {
   const Tensor y = unified(step, last.x, values, last.order, &newest, b);
   return same_values(x, last.predicted) ? y : add(y, sub(x, last.predicted));
 }

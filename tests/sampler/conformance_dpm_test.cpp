@@ -14,7 +14,8 @@ Sampling made(const std::string& name, const std::string& fields, int n = 10) {
 // From a step on, where noise is added to the counting x; from the first: the x as noise.
 Tensor run(const Sampling& s, std::size_t first = 0) {
   const std::span<const Step> steps = std::span(s.steps).subspan(first);
-  const Tensor x = first == 0 ? affine(counted(), s.initial_scale) : add_noise(counted(), counted(true), std::vector{steps[0].from});
+  const Tensor x = first == 0 ? affine(counted(), s.initial_scale)
+                              : add_noise(counted(), counted(true), std::vector{steps[0].from});
   return s.sampler(s.denoiser(counted_model, {}), x, steps, philox_noise(0), {});
 }
 

@@ -71,11 +71,13 @@ TEST_CASE("deis: a limited x0 moves eps with it") {
   options.clip = {Clip::Kind::range, 0.1};
   const auto& [s, t] = list[0];
   const double eps = (2 - s.alpha * 0.1) / s.sigma;
-  CHECK(item(sample_deis(exact, Tensor::full({1, 1}, 2), list, options)) == Approx(t.alpha * (2 / s.alpha + (rho(t) - rho(s)) * eps)));
+  const double expected = t.alpha * (2 / s.alpha + (rho(t) - rho(s)) * eps);
+  CHECK(item(sample_deis(exact, Tensor::full({1, 1}, 2), list, options)) == Approx(expected));
 }
 
 TEST_CASE("deis: wrong options are refused") {
   const auto list = uneven_steps(3);
-  CHECK_THROWS_WITH(sample_deis(exact, Tensor::full({1, 1}, 1), list, own(4)), Catch::Contains("sample_deis: order must be 1, 2 or 3"));
-  CHECK_THROWS_AS(sample_deis(exact, Tensor::full({1, 1}, 1), {}, own(2)), Error);
+  const Tensor x = Tensor::full({1, 1}, 1);
+  CHECK_THROWS_WITH(sample_deis(exact, x, list, own(4)), Catch::Contains("sample_deis: order must be 1, 2 or 3"));
+  CHECK_THROWS_AS(sample_deis(exact, x, {}, own(2)), Error);
 }

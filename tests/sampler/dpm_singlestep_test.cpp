@@ -47,11 +47,13 @@ TEST_CASE("dpm_singlestep: two steps of order 2 as the paper writes them, with t
       const double h1 = lambda(b) - lambda(a), h = lambda(c) - lambda(a), k = (1 + eta) * h;
       for (std::size_t j = 0; j < 3; ++j) {
         const double start = j == 0, z1 = j == 1, z2 = j == 2;
-        const double u = b.sigma / a.sigma * std::exp(-eta * h1) * start - b.alpha * std::expm1(-(1 + eta) * h1) * gain(a) * start +
+        const double u = b.sigma / a.sigma * std::exp(-eta * h1) * start -
+                         b.alpha * std::expm1(-(1 + eta) * h1) * gain(a) * start +
                          b.sigma * std::sqrt(1 - std::exp(-2 * eta * h1)) * z1;
         const double slope = (gain(b) * u - gain(a) * start) * h / h1;
+        const double weight = second == SecondOrder::midpoint ? -std::expm1(-k) / 2 : 1 + std::expm1(-k) / k;
         const double expected = c.sigma / a.sigma * std::exp(-eta * h) * start - c.alpha * std::expm1(-k) * gain(a) * start +
-                                c.alpha * (second == SecondOrder::midpoint ? -std::expm1(-k) / 2 : 1 + std::expm1(-k) / k) * slope +
+                                c.alpha * weight * slope +
                                 c.sigma * std::sqrt(1 - std::exp(-2 * eta * h)) * z2;
         CHECK(item(x, j) == Approx(expected).margin(1e-6));
       }

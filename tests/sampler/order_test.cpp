@@ -127,7 +127,7 @@ const Row kRows[] = {
     {"lms of order 4", 4, lms<4>, exploding_level, 24, 3, 0.25},
     // exponential integrators; UniC raises UniP's order by one, from where its first steps are exact
     {"dpm_multistep of order 1", 1, dpm_multistep<1, kX0>},
-    {"dpm_multistep of order 2", 2, dpm_multistep<2, kX0>, exploding_level, 80},
+    {"dpm_multistep of order 2", 2, dpm_multistep<2, kX0>, exploding_level, 80, 1},
     {"dpm_multistep of order 2, heun", 2, dpm_multistep<2, kX0, kHeun>, preserving_level},
     {"dpm_multistep of order 2, eps", 2, dpm_multistep<2, kEps>, flow_level},
     {"dpm_multistep of order 3", 3, dpm_multistep<3, kX0, kHeun>, exploding_level, 48, 2, 0.15},

@@ -53,7 +53,7 @@ TEST_CASE("unipc: the corrector of order 1 is that of the paper, by hand") {
   const auto& b = list[0].to;
   const auto& c = list[1].to;
   const auto gain = [](const NoiseLevel& l) { return l.alpha * kVariance / variance_at(l); };
-  const auto h = [](const NoiseLevel& s, const NoiseLevel& t) { return std::log(t.alpha / t.sigma) - std::log(s.alpha / s.sigma); };
+  const auto h = [](const NoiseLevel& s, const NoiseLevel& t) { return std::log(t.alpha * s.sigma / (t.sigma * s.alpha)); };
   for (const UnipcB kind : {UnipcB::bh1, UnipcB::bh2}) {
     const double e = std::expm1(-h(a, b)), big = kind == UnipcB::bh1 ? -h(a, b) : e;
     const double base = b.sigma / a.sigma - b.alpha * e * gain(a);

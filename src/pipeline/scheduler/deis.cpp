@@ -28,7 +28,8 @@ Recipe read_deis(JsonFields& f) {
   return [=](const SamplingOptions& o) -> Sampling {
     const std::vector<Placed> places = placed(grid, o, solver_step_count(o, grid));
     const bool spaced = chosen_sigmas(o, grid.kind) == SigmaKind::spaced;
-    return {solver_steps(grid, places, spaced ? grid.table.smallest() : places.back().sigma), bound(sample_deis, own), 1, adapter};
+    const double closing = spaced ? grid.table.smallest() : places.back().sigma;
+    return {solver_steps(grid, places, closing), bound(sample_deis, own), 1, adapter};
   };
 }
 

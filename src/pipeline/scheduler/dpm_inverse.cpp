@@ -1,5 +1,5 @@
-// DPMSolverMultistepInverseScheduler: the levels of the multistep scheduler in reverse, and the noisiest, or the last again, behind
-// them. Timesteps that stand twice are told once, and the levels of the rest move up, as in diffusers.
+// DPMSolverMultistepInverseScheduler: the levels of the multistep scheduler in reverse, and the noisiest, or the last again,
+// behind them. Timesteps that stand twice are told once, and the levels of the rest move up, as in diffusers.
 #include <algorithm>
 
 #include "pipeline/scheduler/dpm.hpp"

@@ -47,7 +47,8 @@ Recipe read_dpm_multistep(JsonFields& f) {
     DpmMultistepOptions options = own;
     options.eta = o.eta.value_or(algorithm.eta);
     const std::vector<Placed> places = placed(grid, o, solver_step_count(o, grid));
-    return {solver_steps(grid, places, grid.ends_at_zero ? 0 : grid.table.smallest()), bound(sample_dpm_multistep, options), 1, adapter};
+    const double closing = grid.ends_at_zero ? 0 : grid.table.smallest();
+    return {solver_steps(grid, places, closing), bound(sample_dpm_multistep, options), 1, adapter};
   };
 }
 

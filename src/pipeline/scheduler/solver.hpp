@@ -48,8 +48,8 @@ inline int solver_step_count(const SamplingOptions& options, const SolverGrid& g
   return steps_or(options, std::min(50, grid.train_steps()));
 }
 
-// The timesteps of n steps below `noisiest`, noisy first: of n + 1 places (T for `trailing`) without the clean end. `trailing` may
-// give less than n; diffusers' entries below 0 are left out.
+// The timesteps of n steps below `noisiest`, noisy first: of n + 1 places without the clean end, or, `trailing`, every T / n from
+// the noisy end, which may be less than n; diffusers' entries below 0 are left out.
 std::vector<int> solver_timesteps(int train_steps, int noisiest, int n, const SpacingFields& spacing);
 
 // The shift that a run asks for (SamplingOptions.mu), or the configured one.

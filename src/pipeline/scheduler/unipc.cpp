@@ -89,7 +89,8 @@ Recipe read_unipc(JsonFields& f) {
   own.lower_order_final = f.boolean("lower_order_final", true);
   const Clip clip = read_thresholding(f);
   if (own.integrand == Integrand::x0) own.clip = clip;
-  for (const std::int64_t i : f.integers("disable_corrector", {}, 0, 1000000)) own.uncorrected.push_back(static_cast<std::size_t>(i));
+  const std::vector<std::int64_t> uncorrected = f.integers("disable_corrector", {}, 0, 1000000);
+  own.uncorrected.assign(uncorrected.begin(), uncorrected.end());
   if (!f.raw("solver_p").is_null()) f.refuse("solver_p", "null: a predictor of one's own is an option of sample_unipc");
   grid.ends_at_zero = read_ends_at_zero(f);
   grid.spacing = read_spacing(f, Spacing::linspace);
