@@ -1,5 +1,6 @@
 // Philox4x32-10 [Salmon2011, Sec. 4] and the numbers that are keyed by it.
 #include <array>
+#include <cmath>
 #include <numeric>
 
 #include "base/portable_math.hpp"
@@ -105,6 +106,16 @@ NoiseSource::NoiseSource(std::shared_ptr<Source> source, std::int64_t first_samp
 Tensor NoiseSource::normal(const Shape& shape, const NoiseKey& key, const Context& context) const {
   return source_->normal(shape, key, first_sample_, context);
 }
+
+Tensor NoiseSource::brownian(const Shape& shape, const BrownianKey& key, const Context& context) const {
+  if (!std::isfinite(key.from) || !std::isfinite(key.to) || key.from < 0 || key.to < 0) {
+    throw Error("noise: the levels of a Brownian path must be finite and not negative, got " + std::to_string(key.from) +
+                " and " + std::to_string(key.to));
+  }
+  return source_->brownian(shape, key, first_sample_, context);
+}
+
+NoiseSource NoiseSource::from_row(std::int64_t row) const { return NoiseSource(source_, first_sample_ + row); }
 
 NoiseSource NoiseSource::from_sample(std::int64_t first_sample) const { return NoiseSource(source_, first_sample); }
 

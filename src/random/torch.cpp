@@ -4,18 +4,13 @@
 // normals in place (u1 in the first eight, u2 in the last), with the polynomials of avx_mathfun in float32; a last part of
 // a block is drawn afresh over the last 16 elements. Below 16 elements: 53-bit uniforms, double arithmetic, and a cached
 // second value that lives on in the generator. Variant c takes the C library's float functions instead of the polynomials.
-#include <algorithm>
+#include "random/torch_generator.hpp"
+
 #include <bit>
 #include <cmath>
-#include <map>
-#include <mutex>
-#include <optional>
-#include <random>
-#include <tuple>
+#include <utility>
 
 #include "eddy/error.hpp"
-#include "eddy/random.hpp"
-#include "tensor/storage.hpp"
 
 namespace eddy::inline v0_1 {
 
@@ -71,73 +66,64 @@ Pair sincos_a(float t) {
 
 }  // namespace
 
-struct TorchGenerator::State {
-  std::mt19937 engine;
-  TorchVariant variant;
-  std::optional<double> cached;
-
-  std::uint64_t bits64() {
-    const std::uint64_t high = engine();
-    return high << 32 | engine();
-  }
-  float uniform24() { return static_cast<float>(engine() & 0xffffffu) * 0x1p-24f; }
-  double uniform53() { return static_cast<double>(bits64() & ((std::uint64_t{1} << 53) - 1)) * 0x1p-53; }
-
-  void transform_block(float* d) const {
-    for (int j = 0; j < 8; ++j) {
-      const float u1 = 1.0f - d[j], u2 = d[j + 8];
-      if (variant == TorchVariant::a) {
-        const float r = std::sqrt(-2.0f * log_a(u1));
-        const Pair turn = sincos_a(6.2831855f * u2);
-        d[j] = r * turn.cos;
-        d[j + 8] = r * turn.sin;
-      } else {
-        // A correctly rounded logf, cosf and sinf, whatever the C library's own do.
-        const float r = std::sqrt(-2.0f * static_cast<float>(std::log(static_cast<double>(u1))));
-        const double t = static_cast<double>(static_cast<float>(6.283185307179586 * static_cast<double>(u2)));
-        d[j] = r * static_cast<float>(std::cos(t));
-        d[j + 8] = r * static_cast<float>(std::sin(t));
-      }
+void TorchGenerator::State::transform_block(float* d) const {
+  for (int j = 0; j < 8; ++j) {
+    const float u1 = 1.0f - d[j], u2 = d[j + 8];
+    if (variant == TorchVariant::a) {
+      const float r = std::sqrt(-2.0f * log_a(u1));
+      const Pair turn = sincos_a(6.2831855f * u2);
+      d[j] = r * turn.cos;
+      d[j + 8] = r * turn.sin;
+    } else {
+      // A correctly rounded logf, cosf and sinf, whatever the C library's own do.
+      const float r = std::sqrt(-2.0f * static_cast<float>(std::log(static_cast<double>(u1))));
+      const double t = static_cast<double>(static_cast<float>(6.283185307179586 * static_cast<double>(u2)));
+      d[j] = r * static_cast<float>(std::cos(t));
+      d[j + 8] = r * static_cast<float>(std::sin(t));
     }
   }
+}
 
-  float small_normal() {
-    if (cached) {
-      const double value = *cached;
-      cached.reset();
-      return static_cast<float>(value);
-    }
-    const double u1 = uniform53(), u2 = uniform53();
-    const double r = std::sqrt(-2 * std::log1p(-u2)), t = 2 * 3.14159265358979323846 * u1;
-    cached = r * std::sin(t);
-    return static_cast<float>(r * std::cos(t));
+float TorchGenerator::State::small_normal() {
+  if (cached) {
+    const double value = *cached;
+    cached.reset();
+    return static_cast<float>(value);
   }
+  const double u1 = uniform53(), u2 = uniform53();
+  const double r = std::sqrt(-2 * std::log1p(-u2)), t = 2 * 3.14159265358979323846 * u1;
+  cached = r * std::sin(t);
+  return static_cast<float>(r * std::cos(t));
+}
 
-  void randn(std::span<float> out) {
-    const std::size_t n = out.size();
-    if (n < 16) {
-      for (float& x : out) x = small_normal();
-      return;
-    }
-    for (float& x : out) x = uniform24();
-    for (std::size_t i = 0; i + 16 <= n; i += 16) transform_block(out.data() + i);
-    if (n % 16 != 0) {
-      for (std::size_t i = n - 16; i < n; ++i) out[i] = uniform24();
-      transform_block(out.data() + n - 16);
-    }
+void TorchGenerator::State::randn(std::span<float> out) {
+  const std::size_t n = out.size();
+  if (n < 16) {
+    for (float& x : out) x = small_normal();
+    return;
   }
-};
+  for (float& x : out) x = uniform24();
+  for (std::size_t i = 0; i + 16 <= n; i += 16) transform_block(out.data() + i);
+  if (n % 16 != 0) {
+    for (std::size_t i = n - 16; i < n; ++i) out[i] = uniform24();
+    transform_block(out.data() + n - 16);
+  }
+}
+
+std::int64_t TorchGenerator::State::randint(std::int64_t low, std::int64_t high) {
+  const std::uint64_t range = static_cast<std::uint64_t>(high) - static_cast<std::uint64_t>(low);
+  const std::uint64_t bits = range >= (std::uint64_t{1} << 32) ? bits64() : engine();
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(low) + bits % range);
+}
 
 TorchGenerator::TorchGenerator(std::uint64_t seed, TorchVariant variant)
-    : state_(std::make_shared<State>(State{std::mt19937(static_cast<std::uint32_t>(seed)), variant, {}})) {}
+    : state_(std::make_shared<State>(seed, variant)) {}
 
 void TorchGenerator::randn(std::span<float> out) { state_->randn(out); }
 
 std::int64_t TorchGenerator::randint(std::int64_t low, std::int64_t high) {
   if (high <= low) throw Error("randint: high must be above low");
-  const std::uint64_t range = static_cast<std::uint64_t>(high) - static_cast<std::uint64_t>(low);
-  const std::uint64_t bits = range >= (std::uint64_t{1} << 32) ? state_->bits64() : state_->engine();
-  return static_cast<std::int64_t>(static_cast<std::uint64_t>(low) + bits % range);
+  return state_->randint(low, high);
 }
 
 std::vector<std::int64_t> TorchGenerator::randperm(std::int64_t n) {
@@ -148,70 +134,6 @@ std::vector<std::int64_t> TorchGenerator::randperm(std::int64_t n) {
     std::swap(order[i], order[i + state_->engine() % (order.size() - i)]);
   }
   return order;
-}
-
-namespace {
-
-// Of each key it keeps the state of the generator before its tensor (5 kB), and draws the tensor again for the next rows.
-class TorchSource final : public NoiseSource::Source {
- public:
-  TorchSource(std::uint64_t seed, std::int64_t num, TorchVariant variant)
-      : next_{std::mt19937(static_cast<std::uint32_t>(seed)), variant, {}}, num_(num) {}
-
-  Tensor normal(const Shape& shape, const NoiseKey& key, std::int64_t first, const Context& context) override {
-    if (shape.rank() == 0 || first < 0 || first + shape[0] > num_) {
-      throw Error("torch noise: made for " + std::to_string(num_) + " samples, asked for " + to_string(shape) + " from " +
-                  std::to_string(first) + " on");
-    }
-    const std::int64_t row = shape[0] > 0 ? shape.elements() / shape[0] : 0;
-    const Tensor all = Tensor::uninitialised({num_, row}, DType::f32, context);
-    draw({static_cast<std::uint32_t>(key.purpose), key.step, key.substep},
-         {Tensor::Access::write(all), static_cast<std::size_t>(num_ * row)});
-    Tensor result = Tensor::uninitialised(shape, DType::f32, context);
-    copy_rows(all.values().data() + first * row, shape, Tensor::Access::write(result));
-    return result;
-  }
-
- private:
-  using Id = std::tuple<std::uint32_t, std::uint64_t, std::uint32_t>;
-
-  void draw(const Id& id, std::span<float> out) {
-    std::unique_lock lock(mutex_);
-    const auto [found, is_new] = before_.try_emplace(id, next_);
-    if (is_new) {
-      next_.randn(out);
-      return;
-    }
-    TorchGenerator::State again = found->second;
-    lock.unlock();
-    again.randn(out);
-  }
-
-  // (C, H, W) rows to (H, W, C); other ranks as they are.
-  static void copy_rows(const float* in, const Shape& shape, float* out) {
-    if (shape.rank() != 4) {
-      std::copy_n(in, shape.elements(), out);
-      return;
-    }
-    const std::int64_t pixels = shape[1] * shape[2], channels = shape[3];
-    for (std::int64_t n = 0; n < shape[0]; ++n) {
-      for (std::int64_t c = 0; c < channels; ++c) {
-        for (std::int64_t p = 0; p < pixels; ++p) out[(n * pixels + p) * channels + c] = *in++;
-      }
-    }
-  }
-
-  std::mutex mutex_;
-  TorchGenerator::State next_;
-  std::map<Id, TorchGenerator::State> before_;
-  std::int64_t num_;
-};
-
-}  // namespace
-
-NoiseSource torch_cpu_noise(std::uint64_t seed, std::int64_t num, TorchVariant variant) {
-  if (num < 1) throw Error("torch noise: num must be positive, got " + std::to_string(num));
-  return NoiseSource(std::make_shared<TorchSource>(seed, num, variant));
 }
 
 }  // namespace eddy::inline v0_1
