@@ -211,6 +211,74 @@ EDDY_API Tensor sample_unipc(const Denoiser& denoise, Tensor x, std::span<const 
 
 // ---- with Brownian noise, and with steps of their own choice -----------------------------------------------------
 
+// All of these take steps from noisy to clean at any alpha above 0, and throw Error as sample_ddim does, and for options out of
+// their range. Their Brownian noise is a path over sigma / alpha (NoiseSource::brownian). Those that leave the list of steps need
+// level_at.
+struct StochasticOptions : SamplerOptions {
+  double eta = 1;      // 0: deterministic; 1: the SDE whose marginals are the forward process's
+  double s_noise = 1;  // factor of the noise
+};
+
+struct BrownianOptions : StochasticOptions {
+  std::optional<std::uint64_t> noise_seed;  // of the path; none: the source's own
+};
+
+// DPM-Solver++(2S) with ancestral steps: deterministic in two evaluations to a level below the next one, then noise
+// [Lu2022b, Alg. 1; Song2021, Eq. 16]. Of k-diffusion. Second order at eta = 0.
+struct Dpmpp2sOptions : StochasticOptions {
+  LevelAt level_at;
+};
+EDDY_API Tensor sample_dpmpp_2s_ancestral(const Denoiser& denoise, Tensor x, std::span<const Step> steps,
+                                          const NoiseSource& noise, const Dpmpp2sOptions& options = {});
+
+// The same as an SDE: noise in both stages, of one Brownian path. Of k-diffusion; diffusers' DPMSolverSDEScheduler is r = 1/2,
+// eta = 1.
+struct DpmppSdeOptions : BrownianOptions {
+  double r = 0.5;  // where in log-SNR the second evaluation stands, in (0, 1]
+  LevelAt level_at;
+};
+EDDY_API Tensor sample_dpmpp_sde(const Denoiser& denoise, Tensor x, std::span<const Step> steps, const NoiseSource& noise,
+                                 const DpmppSdeOptions& options = {});
+
+// DPM-Solver++(2M) for the SDE: second order by the x0 before [Lu2022b, Alg. 2]. Of k-diffusion.
+struct Dpmpp2mSdeOptions : BrownianOptions {
+  enum class Correction { midpoint, heun } correction = Correction::midpoint;
+};
+EDDY_API Tensor sample_dpmpp_2m_sde(const Denoiser& denoise, Tensor x, std::span<const Step> steps, const NoiseSource& noise,
+                                    const Dpmpp2mSdeOptions& options = {});
+
+// The same with two x0 before: third order at eta = 0. Of k-diffusion.
+EDDY_API Tensor sample_dpmpp_3m_sde(const Denoiser& denoise, Tensor x, std::span<const Step> steps, const NoiseSource& noise,
+                                    const BrownianOptions& options = {});
+
+// DPM-Solver of orders 1, 2 and 3 by single steps [Lu2022, Alg. 1 and 2], with ancestral noise. Of k-diffusion.
+struct DpmFastOptions : StochasticOptions {
+  DpmFastOptions() { eta = 0; }
+  std::vector<int> orders;  // of each step, 1 to 3; empty: all of them 3
+  LevelAt level_at;
+};
+// The steps' `to` must have sigma above 0.
+EDDY_API Tensor sample_dpm_fast(const Denoiser& denoise, Tensor x, std::span<const Step> steps, const NoiseSource& noise,
+                                const DpmFastOptions& options = {});
+// The orders that spend so many evaluations on as few steps as can be: 3, ..., 3, and then what is left [Lu2022, 3.4].
+EDDY_API std::vector<int> dpm_fast_orders(int evaluations);
+
+// DPM-Solver-12 and -23: steps of the size that keeps the difference of two orders within a tolerance [Lu2022, App. C], with a
+// PID controller. Of k-diffusion. Each Step is covered by as many of its own as that takes; on_step is called once a Step.
+struct DpmAdaptiveOptions : StochasticOptions {
+  DpmAdaptiveOptions() { eta = 0; }
+  int order = 3;                                // 2 or 3
+  double rtol = 0.05, atol = 0.0078;            // of x / alpha
+  double h_init = 0.05;                         // first step in log-SNR
+  double pcoeff = 0, icoeff = 1, dcoeff = 0;    // of the controller
+  double accept_safety = 0.81;                  // a step is taken when the controller's factor reaches this
+  int most_trials = 10000;                      // for a Step; more are an Error
+  bool batch_coupled = false;                   // one decision for the batch, as k-diffusion; else one a sample
+  LevelAt level_at;
+};
+EDDY_API Tensor sample_dpm_adaptive(const Denoiser& denoise, Tensor x, std::span<const Step> steps, const NoiseSource& noise,
+                                    const DpmAdaptiveOptions& options = {});
+
 // ---- multistep and few-step methods at alpha^2 + sigma^2 = 1, and the score-based ones ---------------------------
 
 // ---- parts for samplers of one's own -----------------------------------------------------------------------------

@@ -112,7 +112,8 @@ void TorchGenerator::State::randn(std::span<float> out) {
 
 std::int64_t TorchGenerator::State::randint(std::int64_t low, std::int64_t high) {
   const std::uint64_t range = static_cast<std::uint64_t>(high) - static_cast<std::uint64_t>(low);
-  const std::uint64_t bits = range >= (std::uint64_t{1} << 32) ? bits64() : engine();
+  // 64 bits from 2^28 on, as PyTorch 2.13 has it; older ones from 2^32 on.
+  const std::uint64_t bits = range >= (std::uint64_t{1} << 28) ? bits64() : engine();
   return static_cast<std::int64_t>(static_cast<std::uint64_t>(low) + bits % range);
 }
 

@@ -18,6 +18,8 @@ const char* const kFamilies[] = {
     "sigma_flow",
     "dpm",
     "unipc_deis",
+    "brownian",
+    "k_diffusion",
 };
 
 // The noise that a run of diffusers drew, in its order, for its keys in order of first use.
@@ -30,6 +32,9 @@ class StoredNoise final : public NoiseSource::Source {
     if (found == places_.end()) found = places_.insert(places_.end(), place);
     REQUIRE(found - places_.begin() < draws_.extent(0));
     return draws_.rows(found - places_.begin(), 1).viewed(shape);
+  }
+  Tensor brownian(const Shape& shape, const BrownianKey& key, std::int64_t first, const Context& context) override {
+    return normal(shape, key.key, first, context);
   }
 
  private:

@@ -106,6 +106,13 @@ Recipe read_unipc(JsonFields& fields);
 Recipe read_edm_dpm_multistep(JsonFields& fields);
 
 // With Brownian noise, and with steps of their own choice.
+Recipe read_dpm_solver_sde(JsonFields& fields);
+Recipe read_dpmpp_sde(JsonFields& fields);
+Recipe read_dpmpp_2m_sde(JsonFields& fields);
+Recipe read_dpmpp_3m_sde(JsonFields& fields);
+Recipe read_dpmpp_2s_ancestral(JsonFields& fields);
+Recipe read_dpm_fast(JsonFields& fields);
+Recipe read_dpm_adaptive(JsonFields& fields);
 
 // Multistep, few-step and score-based.
 
