@@ -260,10 +260,10 @@ struct DpmFastOptions : StochasticOptions {
 // The steps' `to` must have sigma above 0.
 EDDY_API Tensor sample_dpm_fast(const Denoiser& denoise, Tensor x, std::span<const Step> steps, const NoiseSource& noise,
                                 const DpmFastOptions& options = {});
-// The orders that spend so many evaluations on as few steps as can be: 3, ..., 3, and then what is left [Lu2022, 3.4].
+// The orders that spend so many evaluations on as few steps as can be: 3, ..., 3, and then what is left [Lu2022, 3.3].
 EDDY_API std::vector<int> dpm_fast_orders(int evaluations);
 
-// DPM-Solver-12 and -23: steps of the size that keeps the difference of two orders within a tolerance [Lu2022, App. C], with a
+// DPM-Solver-12 and -23: steps of the size that keeps the difference of two orders within a tolerance [Lu2022, 3.3], with a
 // PID controller. Of k-diffusion. Each Step is covered by as many of its own as that takes; on_step is called once a Step.
 struct DpmAdaptiveOptions : StochasticOptions {
   DpmAdaptiveOptions() { eta = 0; }

@@ -1,4 +1,4 @@
-// DPM-Solver-12 and -23: single steps (dpm_solver_step.hpp) of a size that an error estimate chooses [Lu2022, App. C], with the
+// DPM-Solver-12 and -23: single steps (dpm_solver_step.hpp) of a size that an error estimate chooses [Lu2022, 3.3], with the
 // PID controller of k-diffusion.
 //
 //   low, high = the steps of orders n - 1 and n, delta = max(atol, rtol max(|low|, |low before|))

@@ -1,5 +1,5 @@
 // DPM-Solver-fast: single steps of orders 1 to 3 (dpm_solver_step.hpp) over a list, as k-diffusion has it, with ancestral noise:
-// the deterministic step ends at down <= r', then noise of deviation sqrt(r'^2 - down^2) [Lu2022, 3.4; Song2021, Eq. 16].
+// the deterministic step ends at down <= r', then noise of deviation sqrt(r'^2 - down^2) [Lu2022, 3.3; Song2021, Eq. 16].
 //
 // `down` is limited from below by the last level's ratio, as in k-diffusion: the last step has no noise.
 #include <algorithm>

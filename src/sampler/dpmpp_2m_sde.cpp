@@ -1,8 +1,8 @@
 // DPM-Solver++(2M) for the SDE, as k-diffusion has it: exponential integrators with noise, second order by the x0 before.
 //
 //   lambda = ln(alpha / sigma), h = lambda' - lambda, h_1 that of the step before, g = (1 + eta) h
-//   x' = (sigma' / sigma) e^(-eta h) x + alpha' (1 - e^-g) x0 + sigma' sqrt(1 - e^(-2 eta h)) s_noise z   [Lu2022b, Eq. 9, and
-//   midpoint: + alpha' (1 - e^-g) / 2 (h / h_1) (x0 - x0_1)                                               Alg. 2 at eta = 0]
+//   x' = (sigma' / sigma) e^(-eta h) x + alpha' (1 - e^-g) x0 + sigma' sqrt(1 - e^(-2 eta h)) s_noise z          [Lu2022b, 5]
+//   midpoint: + alpha' (1 - e^-g) / 2 (h / h_1) (x0 - x0_1)                                  at eta = 0 [Lu2022b, Alg. 2]
 //   heun:     + alpha' (1 - (1 - e^-g) / g) (h / h_1) (x0 - x0_1)
 //
 // z is what lies between the two levels of one Brownian path. A step to sigma = 0 takes alpha' x0.

@@ -21,7 +21,7 @@ NoiseLevel level_of(const char* sampler, const LevelAt& level_at, double ratio);
 // sigma above 0.
 void check_stochastic(const char* sampler, std::span<const Step> steps, const StochasticOptions& options);
 
-// x at from -> x at to, from the x0 there, as if x0 were constant [Lu2022b, Eq. 9]: (sigma' / sigma) x + alpha' (1 - e^-h) x0, with
+// x at from -> x at to, from the x0 there, as if x0 were constant [Lu2022b, 4.1]: (sigma' / sigma) x + alpha' (1 - e^-h) x0, with
 // sigma' of the ratio `down` (to's own, or below it).
 Tensor first_order(const Tensor& x, const Tensor& x0, const NoiseLevel& from, const NoiseLevel& to, double down);
 
