@@ -135,7 +135,8 @@ CASES = {
     "fast 11, range": case("dpm_fast", 11, 2, sigma_min=0.1, sigma_max=20.0, prediction_type="v_prediction"),
     "adaptive": case("dpm_adaptive", 1, **LATENT),
     "adaptive order 2": case("dpm_adaptive", 1, 1, order=2, rtol=0.1, atol=0.02, h_init=0.2, **LATENT),
-    "adaptive eta": case("dpm_adaptive", 1, 2, eta=0.5, s_noise=1.02, rtol=0.2, atol=0.05, sigma_min=0.1, sigma_max=10.0, **LATENT),
+    "adaptive eta": case("dpm_adaptive", 1, 2, eta=0.5, s_noise=1.02, rtol=0.2, atol=0.05, sigma_min=0.1, sigma_max=10.0,
+                         **LATENT),
     "adaptive PID": case("dpm_adaptive", 1, 3, rtol=0.15, atol=0.03, pcoeff=0.2, icoeff=0.7, dcoeff=0.1, accept_safety=0.9,
                          prediction_type="v_prediction", sigma_max=30.0),
 }

@@ -6,7 +6,8 @@
 //   2: u1 = y - r_s1 e(r1 h) eps;  y' = y - r' e(h) eps - r' / (2 r1) e(h) (eps_1 - eps)          [Lu2022, Alg. 1]
 //   3: u2 = y - r_s2 e(r2 h) eps - r_s2 (r2 / r1) f(r2 h) (eps_1 - eps)
 //      y' = y - r' e(h) eps - r' / r2 f(h) (eps_2 - eps)                                         [Lu2022, Alg. 2]
-// (Alg. 1 is r1 = 1/2, Alg. 2 is r1 = 1/3, r2 = 2/3.) eps, eps_1, eps_2 stand at (y, r), (u1, r_s1), (u2, r_s2). Orders that share a point share its evaluation.
+// (Alg. 1 is r1 = 1/2, Alg. 2 is r1 = 1/3, r2 = 2/3.) eps, eps_1, eps_2 stand at (y, r), (u1, r_s1), (u2, r_s2). Orders that
+// share a point share its evaluation.
 #pragma once
 
 #include "sampler/log_snr.hpp"

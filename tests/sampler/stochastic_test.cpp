@@ -113,8 +113,12 @@ struct Row {
   Run run;
   double margin = 2e-5;
 };
-const std::vector<Row> kNoisy{{"2s ancestral", two_s(0.8)}, {"sde", sde(1)},       {"2m sde", two_m(1, kMidpoint)},
-                              {"3m sde", three_m(0.7)},     {"fast", fast(0.6)}, {"adaptive", adaptive(0.5), 5e-4}};  // its steps feel rounding
+const std::vector<Row> kNoisy{{"2s ancestral", two_s(0.8)},
+                              {"sde", sde(1)},
+                              {"2m sde", two_m(1, kMidpoint)},
+                              {"3m sde", three_m(0.7)},
+                              {"fast", fast(0.6)},
+                              {"adaptive", adaptive(0.5), 5e-4}};  // its steps feel rounding
 
 // (x, x0 before, x0 before that) as a Gaussian vector at alpha = 1: x' = c . (x, x0, x0_1, x0_2) + noise.
 struct Recursion {
@@ -283,7 +287,8 @@ TEST_CASE("stochastic samplers: the same x / alpha from levels of every kind") {
       const std::vector<Step> steps = list(level);
       const Tensor x = run(affine(z, steps.front().from.sigma), steps, noise, level);
       for (std::size_t i = 0; i < 150; ++i) {
-        CHECK(static_cast<double>(x.values()[i]) / steps.back().to.alpha == Approx(expected.values()[i]).epsilon(2e-4).margin(margin));
+        const double y = static_cast<double>(x.values()[i]) / steps.back().to.alpha;
+        CHECK(y == Approx(expected.values()[i]).epsilon(2e-4).margin(margin));
       }
     }
   }

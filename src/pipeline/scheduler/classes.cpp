@@ -29,11 +29,11 @@ constexpr SchedulerClass kClasses[] = {
     {"uni_pc", "UniPCMultistepScheduler", "predicts and corrects without more evaluations, any order", read_unipc, false, true},
     {"edm_dpmpp_2m", "EDMDPMSolverMultistepScheduler", "DPM-Solver++ 2M for networks of EDM", read_edm_dpm_multistep, true, true},
     // with Brownian noise, and with steps of their own choice
-    {"dpm_solver_sde", "DPMSolverSDEScheduler", "DPM-Solver++ SDE as diffusers has it, a Brownian tree's noise", read_dpm_solver_sde},
+    {"dpm_solver_sde", "DPMSolverSDEScheduler", "DPM-Solver++ SDE as diffusers has it", read_dpm_solver_sde},
     {"dpmpp_sde", "dpmpp_sde", "the same with eta and r, two evaluations a step", read_dpmpp_sde, true},
     {"dpmpp_2m_sde", "dpmpp_2m_sde", "SDE, second order by the step before", read_dpmpp_2m_sde, true},
     {"dpmpp_3m_sde", "dpmpp_3m_sde", "SDE, third order by the two steps before", read_dpmpp_3m_sde, true},
-    {"dpmpp_2s_ancestral", "dpmpp_2s_ancestral", "second order in two evaluations, ancestral noise", read_dpmpp_2s_ancestral, true},
+    {"dpmpp_2s_ancestral", "dpmpp_2s_ancestral", "two evaluations, ancestral noise", read_dpmpp_2s_ancestral, true},
     {"dpm_fast", "dpm_fast", "single steps of orders 1 to 3; the steps asked for are evaluations", read_dpm_fast, true},
     {"dpm_adaptive", "dpm_adaptive", "steps chosen by a tolerance, for each sample", read_dpm_adaptive, true},
     // multistep, few-step and score-based

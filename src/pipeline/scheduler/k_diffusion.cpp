@@ -97,7 +97,8 @@ class FloatLevels final : public NoiseSource::Source {
 }  // namespace
 
 Sampler with_float_levels(Sampler sampler, double r) {
-  return [=](const Denoiser& denoise, Tensor x, std::span<const Step> steps, const NoiseSource& noise, const SamplerOptions& call) {
+  return [=](const Denoiser& denoise, Tensor x, std::span<const Step> steps, const NoiseSource& noise,
+             const SamplerOptions& call) {
     return sampler(denoise, std::move(x), steps, NoiseSource(std::make_shared<FloatLevels>(noise, steps, r)), call);
   };
 }
