@@ -247,9 +247,13 @@ struct Dpmpp2mSdeOptions : BrownianOptions {
 EDDY_API Tensor sample_dpmpp_2m_sde(const Denoiser& denoise, Tensor x, std::span<const Step> steps, const NoiseSource& noise,
                                     const Dpmpp2mSdeOptions& options = {});
 
-// The same with two x0 before: third order at eta = 0. Of k-diffusion.
+// The same with two x0 before: third order at eta = 0. Of k-diffusion, which takes half of the curvature of x0, and so stays at
+// second order.
+struct Dpmpp3mSdeOptions : BrownianOptions {
+  bool half_curvature = false;  // as k-diffusion
+};
 EDDY_API Tensor sample_dpmpp_3m_sde(const Denoiser& denoise, Tensor x, std::span<const Step> steps, const NoiseSource& noise,
-                                    const BrownianOptions& options = {});
+                                    const Dpmpp3mSdeOptions& options = {});
 
 // DPM-Solver of orders 1, 2 and 3 by single steps [Lu2022, Alg. 1 and 2], with ancestral noise. Of k-diffusion.
 struct DpmFastOptions : StochasticOptions {

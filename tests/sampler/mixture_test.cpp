@@ -148,6 +148,56 @@ Tensor dpm_singlestep(const Denoiser& d, Tensor x, std::span<const Step> s, cons
   return sample_dpm_singlestep(d, std::move(x), s, noise, options);
 }
 
+// Where each step asks for one piece of the path, pieces are independent normals, and cheaper.
+class Independent final : public NoiseSource::Source {
+ public:
+  explicit Independent(const NoiseSource& noise) : noise_(noise) {}
+  Tensor normal(const Shape& shape, const NoiseKey& key, std::int64_t, const Context& context) override {
+    return noise_.normal(shape, key, context);
+  }
+  Tensor brownian(const Shape& shape, const BrownianKey& key, std::int64_t, const Context& context) override {
+    return noise_.normal(shape, key.key, context);
+  }
+
+ private:
+  NoiseSource noise_;
+};
+
+NoiseSource independent(const NoiseSource& noise) { return NoiseSource(std::make_shared<Independent>(noise)); }
+
+template <class Options>
+Options stochastic(NoiseLevel (*level)(double)) {
+  Options options;
+  options.eta = 1;
+  options.level_at = level;
+  return options;
+}
+
+template <NoiseLevel (*level)(double)>
+Tensor dpmpp_2s_ancestral(const Denoiser& d, Tensor x, std::span<const Step> s, const NoiseSource& noise) {
+  return sample_dpmpp_2s_ancestral(d, std::move(x), s, noise, stochastic<Dpmpp2sOptions>(level));
+}
+
+template <NoiseLevel (*level)(double)>
+Tensor dpmpp_sde(const Denoiser& d, Tensor x, std::span<const Step> s, const NoiseSource& noise) {
+  return sample_dpmpp_sde(d, std::move(x), s, noise, stochastic<DpmppSdeOptions>(level));
+}
+
+template <Dpmpp2mSdeOptions::Correction correction>
+Tensor dpmpp_2m_sde(const Denoiser& d, Tensor x, std::span<const Step> s, const NoiseSource& noise) {
+  Dpmpp2mSdeOptions options;
+  options.correction = correction;
+  return sample_dpmpp_2m_sde(d, std::move(x), s, independent(noise), options);
+}
+
+Tensor dpmpp_3m_sde(const Denoiser& d, Tensor x, std::span<const Step> s, const NoiseSource& noise) {
+  return sample_dpmpp_3m_sde(d, std::move(x), s, independent(noise));
+}
+
+Tensor dpm_fast(const Denoiser& d, Tensor x, std::span<const Step> s, const NoiseSource& noise) {
+  return sample_dpm_fast(d, std::move(x), s, noise, stochastic<DpmFastOptions>(exploding_level));
+}
+
 const Row kRows[] = {
     {"ddim, eta 1", 320, 10, ddim},
     {"ddpm", 320, 10, ddpm, preserving_level},
@@ -166,6 +216,14 @@ const Row kRows[] = {
     {"dpm_multistep, SDE of eps", 160, 5, dpm_multistep<2, Integrand::eps>, preserving_level},
     {"dpm_singlestep, SDE", 320, 5, dpm_singlestep},
     // with Brownian noise, and with steps of their own choice
+    {"dpmpp_2s_ancestral", 80, 5, dpmpp_2s_ancestral<exploding_level>},
+    {"dpmpp_2s_ancestral, preserving", 80, 5, dpmpp_2s_ancestral<preserving_level>, preserving_level},
+    {"dpmpp_sde", 20, 5, dpmpp_sde<exploding_level>},
+    {"dpmpp_sde, flow", 20, 5, dpmpp_sde<flow_level>, flow_level},
+    {"dpmpp_2m_sde", 80, 5, dpmpp_2m_sde<Dpmpp2mSdeOptions::Correction::midpoint>},
+    {"dpmpp_2m_sde, heun", 80, 5, dpmpp_2m_sde<Dpmpp2mSdeOptions::Correction::heun>},
+    {"dpmpp_3m_sde", 80, 5, dpmpp_3m_sde},
+    {"dpm_fast, eta 1", 80, 5, dpm_fast},
     // multistep, few-step and score-based
 };
 

@@ -104,6 +104,49 @@ Tensor unipc(const Denoiser& d, Tensor x, std::span<const Step> s, const Sampler
 constexpr Integrand kX0 = Integrand::x0, kEps = Integrand::eps;
 constexpr SecondOrder kHeun = SecondOrder::heun;
 
+template <Level level>
+Tensor dpmpp_2s(const Denoiser& d, Tensor x, std::span<const Step> s, const SamplerOptions& call) {
+  auto options = with<Dpmpp2sOptions>(call);
+  options.eta = 0;
+  options.level_at = level;
+  return sample_dpmpp_2s_ancestral(d, std::move(x), s, philox_noise(0), options);
+}
+
+template <Level level>
+Tensor dpmpp_sde(const Denoiser& d, Tensor x, std::span<const Step> s, const SamplerOptions& call) {
+  auto options = with<DpmppSdeOptions>(call);
+  options.eta = 0;
+  options.r = 0.4;
+  options.level_at = level;
+  return sample_dpmpp_sde(d, std::move(x), s, philox_noise(0), options);
+}
+
+template <Dpmpp2mSdeOptions::Correction correction>
+Tensor dpmpp_2m(const Denoiser& d, Tensor x, std::span<const Step> s, const SamplerOptions& call) {
+  auto options = with<Dpmpp2mSdeOptions>(call);
+  options.eta = 0;
+  options.correction = correction;
+  return sample_dpmpp_2m_sde(d, std::move(x), s, philox_noise(0), options);
+}
+
+template <bool half>
+Tensor dpmpp_3m(const Denoiser& d, Tensor x, std::span<const Step> s, const SamplerOptions& call) {
+  auto options = with<Dpmpp3mSdeOptions>(call);
+  options.eta = 0;
+  options.half_curvature = half;
+  return sample_dpmpp_3m_sde(d, std::move(x), s, philox_noise(0), options);
+}
+
+template <int order, Level level>
+Tensor dpm_fast(const Denoiser& d, Tensor x, std::span<const Step> s, const SamplerOptions& call) {
+  auto options = with<DpmFastOptions>(call);
+  options.orders.assign(s.size(), order);
+  options.level_at = level;
+  return sample_dpm_fast(d, std::move(x), s, philox_noise(0), options);
+}
+
+constexpr auto kSdeMidpoint = Dpmpp2mSdeOptions::Correction::midpoint, kSdeHeun = Dpmpp2mSdeOptions::Correction::heun;
+
 const Row kRows[] = {
     {"ddim", 1, ddim},
     {"ddim, preserving", 1, ddim, preserving_level},
@@ -146,6 +189,18 @@ const Row kRows[] = {
     {"unipc of order 2", 3, unipc<2, kX0>, exploding_level, 24, 2, 0.25},
     {"unipc of order 2, eps", 3, unipc<2, kEps>, flow_level, 24, 2, 0.25},
     // with Brownian noise, and with steps of their own choice
+    {"dpmpp_2s_ancestral, eta 0", 2, dpmpp_2s<exploding_level>},
+    {"dpmpp_2s_ancestral, eta 0, preserving", 2, dpmpp_2s<preserving_level>, preserving_level},
+    {"dpmpp_sde, eta 0", 2, dpmpp_sde<exploding_level>},
+    {"dpmpp_sde, eta 0, flow", 2, dpmpp_sde<flow_level>, flow_level},
+    {"dpmpp_2m_sde, eta 0", 2, dpmpp_2m<kSdeMidpoint>, exploding_level, 160},
+    {"dpmpp_2m_sde, eta 0, heun, preserving", 2, dpmpp_2m<kSdeHeun>, preserving_level, 160},
+    {"dpmpp_3m_sde, eta 0", 3, dpmpp_3m<false>, exploding_level, 40, 2, 0.2},
+    {"dpmpp_3m_sde, eta 0, flow", 3, dpmpp_3m<false>, flow_level, 40, 2, 0.2},
+    {"dpmpp_3m_sde, eta 0, half of the curvature", 2, dpmpp_3m<true>, exploding_level, 160, 2},
+    {"dpm_fast of order 1", 1, dpm_fast<1, exploding_level>},
+    {"dpm_fast of order 2, flow", 2, dpm_fast<2, flow_level>, flow_level},
+    {"dpm_fast of order 3", 3, dpm_fast<3, exploding_level>, exploding_level, 24},
     // multistep, few-step and score-based
 };
 

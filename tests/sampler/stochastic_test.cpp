@@ -10,7 +10,7 @@ using namespace eddy;
 namespace {
 
 constexpr double kVariance = 0.25;
-constexpr std::int64_t kSamples = 100000;
+constexpr std::int64_t kSamples = 40000;
 
 NoiseLevel exploding(double r) { return {r, 1, r}; }
 NoiseLevel preserving(double r) { return {r, 1 / std::hypot(1, r), r / std::hypot(1, r)}; }
@@ -74,9 +74,11 @@ Run two_m(double eta, Dpmpp2mSdeOptions::Correction correction, double s_noise =
   };
 }
 
-Run three_m(double eta, double s_noise = 1) {
+Run three_m(double eta, double s_noise = 1, bool half = false) {
   return [=](Tensor x, std::span<const Step> s, const NoiseSource& noise, const LevelAt&) {
-    return sample_dpmpp_3m_sde(exact, std::move(x), s, noise, stochastic<BrownianOptions>(eta, s_noise));
+    auto o = stochastic<Dpmpp3mSdeOptions>(eta, s_noise);
+    o.half_curvature = half;
+    return sample_dpmpp_3m_sde(exact, std::move(x), s, noise, o);
   };
 }
 
@@ -153,7 +155,7 @@ void check_variance(const Run& run, double expected) {
   const Tensor x = run(affine(z, kRatios.front()), list(exploding), noise, exploding);
   double sum = 0;
   for (const float v : x.values()) sum += static_cast<double>(v) * v;
-  CHECK(sum / kSamples == Approx(expected).epsilon(0.022));  // five deviations
+  CHECK(sum / kSamples == Approx(expected).epsilon(0.036));  // five deviations
 }
 
 // c of order 1 for the exponential integrators: x' = (r' / r) e^(-eta h) x + (1 - e^-g) x0.
@@ -192,7 +194,7 @@ TEST_CASE("dpmpp_sde: the variance follows the exact recursion, whose two noises
       v = a * a * v + b * b + p * p + 2 * b * p * shared;
       without = a * a * without + b * b + p * p;
     }
-    CHECK(without < 0.95 * v);  // so that the test sees the sharing
+    CHECK(without < 0.92 * v);  // so that the test sees the sharing
     check_variance(sde(eta, part, s_noise), v);
   }
 }
@@ -215,7 +217,7 @@ TEST_CASE("dpmpp_2m_sde: the variance follows the exact recursion, with both cor
 }
 
 TEST_CASE("dpmpp_3m_sde: the variance follows the exact recursion") {
-  for (const auto& [eta, s_noise] : {std::pair{1.0, 1.0}, std::pair{0.4, 1.2}}) {
+  for (const auto& [eta, s_noise, half] : {std::tuple{1.0, 1.0, false}, std::tuple{0.4, 1.2, true}}) {
     Recursion q;
     q.cov[0][0] = 100;
     double h_1 = 0, h_2 = 0;
@@ -223,8 +225,8 @@ TEST_CASE("dpmpp_3m_sde: the variance follows the exact recursion") {
       const Exponential e(kRatios[i], kRatios[i + 1], eta, s_noise);
       const double phi_2 = (std::exp(-e.g) - 1) / e.g + 1, phi_3 = phi_2 / e.g - 0.5;
       double c[3] = {e.of_x0, 0, 0};
-      if (h_2 > 0) {  // phi_2 D1 - phi_3 D2 with D1 = E0 + k0 (E0 - E1), D2 = (E0 - E1) / (r0 + r1)
-        const double r0 = h_1 / e.h, r1 = h_2 / e.h, k = (phi_2 * r0 - phi_3) / (r0 + r1);
+      if (h_2 > 0) {  // phi_2 D1 - 2 phi_3 D2 with D1 = E0 + k0 (E0 - E1), D2 = (E0 - E1) / (r0 + r1)
+        const double r0 = h_1 / e.h, r1 = h_2 / e.h, k = (phi_2 * r0 - (half ? 1 : 2) * phi_3) / (r0 + r1);
         c[0] += (phi_2 + k) / r0;
         c[1] += -(phi_2 + k) / r0 - k / r1;
         c[2] += k / r1;
@@ -236,7 +238,7 @@ TEST_CASE("dpmpp_3m_sde: the variance follows the exact recursion") {
       h_2 = h_1;
       h_1 = e.h;
     }
-    check_variance(three_m(eta, s_noise), q.cov[0][0]);
+    check_variance(three_m(eta, s_noise, half), q.cov[0][0]);
   }
 }
 
@@ -253,23 +255,7 @@ TEST_CASE("dpm_fast: the variance follows the exact recursion; the last step has
   check_variance(fast(0.8, std::vector<int>(kRatios.size() - 1, 2), s_noise), v);
 }
 
-TEST_CASE("dpm_fast: orders 1, 2 and 3 on a Gaussian; so many evaluations") {
-  for (const int order : {1, 2, 3}) {
-    const auto error = [&](int n) {
-      std::vector<double> ratios;
-      for (int i = 0; i <= n; ++i) ratios.push_back(4 * std::pow(0.05, static_cast<double>(i) / n));
-      Tensor begin = Tensor::uninitialised({1, 512});
-      for (std::size_t i = 0; i < 512; ++i) begin.mutable_values()[i] = 1 + static_cast<float>(i) / 512;
-      const Tensor x = fast(0, std::vector<int>(static_cast<std::size_t>(n), order))(begin, list(exploding, ratios),
-                                                                                    philox_noise(0), exploding);
-      const double carried = std::sqrt((kVariance + 0.04) / (kVariance + 16));
-      double sum = 0;
-      for (std::size_t i = 0; i < 512; ++i) sum += static_cast<double>(x.values()[i]) / (carried * begin.values()[i]) - 1;
-      return std::abs(sum / 512);
-    };
-    const int n = order == 3 ? 12 : 40;
-    CHECK(std::log2(error(n) / error(2 * n)) == Approx(order).margin(0.15));
-  }
+TEST_CASE("dpm_fast: orders that add up to so many evaluations") {
   CHECK(dpm_fast_orders(9) == std::vector<int>{3, 3, 2, 1});
   CHECK(dpm_fast_orders(10) == std::vector<int>{3, 3, 3, 1});
   CHECK(dpm_fast_orders(2) == std::vector<int>{2});

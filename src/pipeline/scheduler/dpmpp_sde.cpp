@@ -12,7 +12,7 @@ Recipe listed(const SigmaList& list, Tensor (*sampler)(const Denoiser&, Tensor, 
   return [=](const SamplingOptions& o) {
     Options options = own;
     options.eta = o.eta.value_or(own.eta);
-    return at_alpha_one(list.steps(o), bound(sampler, options), list.trained.adapter);
+    return at_alpha_one(list.space.steps(o), bound(sampler, options), list.adapter);
   };
 }
 
@@ -27,7 +27,7 @@ Recipe read_dpmpp_2s_ancestral(JsonFields& f) {
   const SigmaList list = read_sigma_list(f);
   Dpmpp2sOptions options;
   read_stochastic(f, options, 1);
-  options.level_at = list.trained.level_at;
+  options.level_at = list.space.level_at();
   return listed(list, sample_dpmpp_2s_ancestral, options);
 }
 
@@ -37,12 +37,12 @@ Recipe read_dpmpp_sde(JsonFields& f) {
   read_brownian(f, own);
   own.r = f.number("r", 0.5);
   if (!(own.r > 0 && own.r <= 1)) f.refuse("r", "in (0, 1]");
-  own.level_at = list.trained.level_at;
+  own.level_at = list.space.level_at();
   return [=](const SamplingOptions& o) {
     DpmppSdeOptions options = own;
     options.eta = o.eta.value_or(own.eta);
     const Sampler sampler = bound(sample_dpmpp_sde, options);
-    return at_alpha_one(list.steps(o), o.batch_coupled ? with_float_levels(sampler, own.r) : sampler, list.trained.adapter);
+    return at_alpha_one(list.space.steps(o), o.batch_coupled ? with_float_levels(sampler, own.r) : sampler, list.adapter);
   };
 }
 
@@ -58,8 +58,9 @@ Recipe read_dpmpp_2m_sde(JsonFields& f) {
 
 Recipe read_dpmpp_3m_sde(JsonFields& f) {
   const SigmaList list = read_sigma_list(f);
-  BrownianOptions options;
+  Dpmpp3mSdeOptions options;
   read_brownian(f, options);
+  options.half_curvature = true;
   return listed(list, sample_dpmpp_3m_sde, options);
 }
 

@@ -7,43 +7,42 @@
 
 namespace eddy::inline v0_1 {
 
-TrainedSigmas read_trained_sigmas(JsonFields& f) {
-  const TrainingSigmas table(read_schedule(f));
-  const auto positive = [&](const char* key) {
-    const std::optional<double> value = f.optional_number(key);
-    if (value && !(*value > 0)) f.refuse(key, "a positive number");
-    return value;
-  };
-  const std::optional<double> low = positive("sigma_min"), high = positive("sigma_max");
-  if (high.value_or(table.largest()) <= low.value_or(table.smallest())) f.refuse("sigma_max", "above sigma_min");
-  const LevelAt level_at = [table](double sigma) { return NoiseLevel{table.t_of(sigma), 1, sigma}; };
-  return {table, low, high, read_adapter(f), level_at};
+namespace {
+
+std::optional<double> read_positive(JsonFields& f, const char* key) {
+  const std::optional<double> value = f.optional_number(key);
+  if (value && !(*value > 0)) f.refuse(key, "a positive number");
+  return value;
 }
+
+const Names<bool> kEnds{{"zero", false}, {"sigma_min", true}};
+
+}  // namespace
 
 SigmaList read_sigma_list(JsonFields& f) {
-  const TrainedSigmas trained = read_trained_sigmas(f);
-  const SigmaKind kind = read_sigma_kind(f);
-  const SpacingFields spacing = read_spacing(f, Spacing::linspace);
-  const Names<bool> ends{{"zero", true}, {"sigma_min", false}};
-  return {trained, kind, spacing, named(f, "final_sigmas_type", f.text("final_sigmas_type", "zero"), ends)};
+  SigmaSpace space = read_sigma_space(f, {}, true, true);
+  space.sigma_min = read_positive(f, "sigma_min");
+  space.sigma_max = read_positive(f, "sigma_max");
+  space.end_at_smallest = named(f, "final_sigmas_type", f.text("final_sigmas_type", "zero"), kEnds);
+  return {space, read_adapter(f)};
 }
 
-std::vector<Step> SigmaList::steps(const SamplingOptions& o) const {
-  const TrainingSigmas& table = trained.table;
-  const auto train_steps = static_cast<int>(table.values().size());
-  const int n = steps_or(o, std::min(50, train_steps));
-  const std::vector<double> ts = float_timesteps(train_steps, n, spacing);
-  const SigmaKind chosen = chosen_sigmas(o, kind);
+SigmaRange read_sigma_range(JsonFields& f) {
+  // Both ends in float32, as k-diffusion has them.
+  const auto rounded = [](double sigma) { return static_cast<double>(static_cast<float>(sigma)); };
+  const TrainingSigmas table(read_schedule(f));
+  const double low = rounded(read_positive(f, "sigma_min").value_or(table.smallest()));
+  const double high = rounded(read_positive(f, "sigma_max").value_or(table.largest()));
+  if (!(high > low)) f.refuse("sigma_max", "above sigma_min");
+  return {table, low, high, read_adapter(f), [table](double sigma) { return NoiseLevel{table.t_of(sigma), 1, sigma}; }};
+}
+
+std::vector<Step> SigmaRange::steps(int n) const {
   std::vector<NoiseLevel> levels;
-  if (chosen == SigmaKind::spaced) {
-    for (const double t : ts) levels.push_back({t, 1, static_cast<float>(table.at(t))});
-  } else {
-    const double low = trained.sigma_min.value_or(table.at(ts.back())), high = trained.sigma_max.value_or(table.at(ts.front()));
-    for (const double sigma : listed_sigmas(chosen, n, table, low, high)) {
-      levels.push_back({table.t_of(sigma), 1, static_cast<float>(sigma)});
-    }
+  for (int i = 0; i <= n; ++i) {
+    const double part = static_cast<double>(i) / n;
+    levels.push_back(level_at(i == n ? sigma_min : sigma_max * std::pow(sigma_min / sigma_max, part)));
   }
-  levels.push_back({0, 1, to_zero ? 0 : table.smallest()});
   return eddy::steps(levels);
 }
 

@@ -1,29 +1,28 @@
 // What the samplers have in common that k-diffusion has and diffusers has not: their fields are EulerDiscreteScheduler's.
 #pragma once
 
-#include "pipeline/scheduler/sigmas.hpp"
+#include "pipeline/scheduler/sigma_space.hpp"
 
 namespace eddy::inline v0_1 {
 
-// num_train_timesteps, beta_*, trained_betas, rescale_betas_zero_snr, prediction_type, sigma_min, sigma_max.
-struct TrainedSigmas {
-  TrainingSigmas table;
-  std::optional<double> sigma_min, sigma_max;  // none: the table's
-  Adapter adapter;
-  LevelAt level_at;  // {diffusers' sigma_to_t, 1, sigma}
-};
-TrainedSigmas read_trained_sigmas(JsonFields& fields);
-
-// A list of them: those, use_*_sigmas, timestep_spacing, steps_offset, final_sigmas_type.
+// A list of sigmas: num_train_timesteps, beta_*, trained_betas, rescale_betas_zero_snr, prediction_type, timestep_spacing,
+// steps_offset, use_*_sigmas, sigma_min, sigma_max, final_sigmas_type.
 struct SigmaList {
-  TrainedSigmas trained;
-  SigmaKind kind;
-  SpacingFields spacing;
-  bool to_zero;
-
-  std::vector<Step> steps(const SamplingOptions& options) const;
+  SigmaSpace space;
+  Adapter adapter;
 };
 SigmaList read_sigma_list(JsonFields& fields);
+
+// From sigma_max to sigma_min, of the table where they are not stated: those of the betas, prediction_type, sigma_min, sigma_max.
+struct SigmaRange {
+  TrainingSigmas table;
+  double sigma_min, sigma_max;
+  Adapter adapter;
+  LevelAt level_at;
+
+  std::vector<Step> steps(int n) const;  // equal in ln sigma
+};
+SigmaRange read_sigma_range(JsonFields& fields);
 
 // eta and s_noise.
 void read_stochastic(JsonFields& fields, StochasticOptions& options, double eta);
