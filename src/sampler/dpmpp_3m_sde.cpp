@@ -1,7 +1,8 @@
 // DPM-Solver++(3M) for the SDE, as k-diffusion has it: the multistep method of [Lu2022b, 5] with one x0 more, and noise.
 //
 //   lambda = ln(alpha / sigma), h = lambda' - lambda, h_1 and h_2 those before, g = (1 + eta) h
-//   x'  = (sigma' / sigma) e^(-eta h) x + alpha' ((1 - e^-g) x0 + phi_2 D1 - 2 phi_3 D2) + sigma' sqrt(1 - e^(-2 eta h)) s_noise z
+//   x'  = (sigma' / sigma) e^(-eta h) x + alpha' ((1 - e^-g) x0 + phi_2 D1 - 2 phi_3 D2)
+//         + sigma' sqrt(1 - e^(-2 eta h)) s_noise z
 //   phi_2 = 1 - (1 - e^-g) / g,  phi_3 = phi_2 / g - 1/2
 //   E0 = (x0 - x0_1) h / h_1,  E1 = (x0_1 - x0_2) h / h_2,  r_0 = h_1 / h,  r_1 = h_2 / h
 //   D2 = (E0 - E1) / (r_0 + r_1),  D1 = E0 + r_0 D2;   in the second step D1 = E0, D2 = 0
