@@ -218,8 +218,7 @@ const Row kRows[] = {
     // with Brownian noise, and with steps of their own choice
     {"dpmpp_2s_ancestral", 80, 5, dpmpp_2s_ancestral<exploding_level>},
     {"dpmpp_2s_ancestral, preserving", 80, 5, dpmpp_2s_ancestral<preserving_level>, preserving_level},
-    {"dpmpp_sde", 20, 5, dpmpp_sde<exploding_level>},
-    {"dpmpp_sde, flow", 20, 5, dpmpp_sde<flow_level>, flow_level},
+    {"dpmpp_sde", 30, 5, dpmpp_sde<exploding_level>},
     {"dpmpp_2m_sde", 80, 5, dpmpp_2m_sde<Dpmpp2mSdeOptions::Correction::midpoint>},
     {"dpmpp_2m_sde, heun", 80, 5, dpmpp_2m_sde<Dpmpp2mSdeOptions::Correction::heun>},
     {"dpmpp_3m_sde", 80, 5, dpmpp_3m_sde},
