@@ -5,8 +5,8 @@ import re
 import sys
 
 root = pathlib.Path(__file__).resolve().parent.parent
-KEY = re.compile(r"[A-Z][A-Za-z]+(?:19|20)\d\d")
-known = re.findall(r"^\| (\S+\d{4}) \|", (root / "docs/references.md").read_text(), re.M)
+KEY = re.compile(r"[A-Z][A-Za-z]+(?:19|20)\d\d[a-z]?")
+known = re.findall(r"^\| (\S+\d{4}[a-z]?) \|", (root / "docs/references.md").read_text(), re.M)
 failures = [f"docs/references.md: {key} stands there twice" for key in sorted(set(known)) if known.count(key) > 1]
 if known != sorted(known):
     failures.append("docs/references.md: the keys must be in order")

@@ -41,7 +41,10 @@ def network():
 
 
 class Recorder:
-    """The network, with its outputs disturbed and kept; `learned` doubles the channels by a variance in [-1, 1]."""
+    """The network, with its outputs disturbed and kept; `learned` doubles the channels by a variance in [-1, 1], or one that
+    is "positive"."""
+
+    shape = SHAPE
 
     def __init__(self, net, disturb=0.0, learned=False, **_):
         self.net, self.disturb, self.learned = net, disturb, learned
@@ -51,7 +54,8 @@ class Recorder:
     def __call__(self, x, t):
         y = self.net(x.float(), t).sample.to(x.dtype)
         if self.learned:
-            y = torch.cat([y, torch.tanh(y + 0.3)], 1)
+            variance = torch.tanh(y + 0.3)
+            y = torch.cat([y, 0.5 + 0.4 * variance if self.learned == "positive" else variance], 1)
         y = y + self.disturb * y.abs().mean() * torch.randn(y.shape, generator=self.random)
         self.outputs.append(y)
         return y
@@ -94,7 +98,8 @@ def usual_loop(case, scheduler, net, generator):
 
 
 def run(case, disturb=0.0):
-    """case: class (a scheduler's name in diffusers, or a class), fields, steps, seed, arguments of step, begin, double, loop."""
+    """case: class (a scheduler's name in diffusers, or a class), fields, steps, seed, arguments of step, begin, double, loop,
+    tensors (N, C, H, W) that the options have beside those of JSON."""
     cls = case["class"]
     scheduler = (getattr(diffusers, cls) if isinstance(cls, str) else cls)(**case["fields"])
     net = Recorder(network(), disturb, **case)
@@ -122,6 +127,8 @@ def make(family):
         moved = run(case, 1e-6)[0].xs[-1] - net.xs[-1]
         for key, values in (("x", net.xs), ("output", net.outputs), ("noise", net.noises)):
             tensors[f"{name}.{key}"] = channels_last(values)
+        for key, value in case.get("tensors", {}).items():
+            tensors[f"{name}.{key}"] = value.permute(0, 2, 3, 1).contiguous()
         assert torch.isfinite(net.xs[-1]).all(), name
         fields = {k: jsonable(v) for k, v in config.items() if not k.startswith("_")}
         cls = case["class"] if isinstance(case["class"], str) else case["class"].__name__

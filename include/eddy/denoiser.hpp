@@ -26,6 +26,16 @@ EDDY_API Denoiser from_eps(Network network, Condition condition = {});  // throw
 EDDY_API Denoiser from_v(Network network, Condition condition = {});    // v = alpha eps - sigma x0 [Salimans2022, D]
 EDDY_API Denoiser from_x0(Network network, Condition condition = {});   // eps = (x - alpha x0) / sigma; 0 where sigma is
 EDDY_API Denoiser from_flow(Network network, Condition condition = {});  // u = eps - x0 [Lipman2023]
+// The score -eps / sigma of x at alpha = 1, where this network wants it [Song2021b, Eq. 9].
+EDDY_API Denoiser from_score(Network network, Condition condition = {});
+
+// A network whose x0 is the end of the path through x. Throws Error for a sigma_data that is not positive.
+struct ConsistencyScale {
+  double sigma_data = 0.5;  // the data's deviation
+  double sigma_min = 0.002;  // where x0 is x
+};
+// [Song2023, App. C].
+EDDY_API Denoiser from_consistency(Network network, Condition condition = {}, const ConsistencyScale& scale = {});
 
 struct EdmScaling {
   double sigma_data = 0.5;  // deviation of the data

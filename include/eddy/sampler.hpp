@@ -59,15 +59,18 @@ EDDY_API Tensor invert_ddim(const Denoiser& denoise, Tensor x, std::span<const S
 enum class Variance {
   fixed_small,   // the posterior's, beta~ [Ho2020, Eq. 7]
   fixed_large,   // beta [Ho2020, 3.2]
-  learned_range  // between the two in the logarithm, from Prediction.variance [Nichol2021, Eq. 15]
+  learned_range,  // between the two in the logarithm, from Prediction.variance [Nichol2021, Eq. 15]
+  learned,        // Prediction.variance itself, which must not be negative; diffusers' "learned"
+  learned_log     // Prediction.variance is its logarithm
 };
 
 struct DdpmOptions : SamplerOptions {
   Variance variance = Variance::fixed_small;
+  bool noise_at_end = false;  // in a step to sigma = 0 too, as diffusers has it where the last timestep is above 0
 };
 
-// Ancestral sampling [Ho2020, Alg. 2]; no noise in a step that ends at sigma = 0. Throws Error as
-// sample_ddim does, and for a step that begins at sigma = 0 or ends at alpha = 0.
+// Ancestral sampling [Ho2020, Alg. 2]; no noise in a step that ends at sigma = 0, unless asked. Throws Error as
+// sample_ddim does, for a step that begins at sigma = 0 or ends at alpha = 0, and for a learned variance below 0.
 EDDY_API Tensor sample_ddpm(const Denoiser& denoise, Tensor x, std::span<const Step> steps, const NoiseSource& noise,
                             const DdpmOptions& options = {});
 
@@ -284,6 +287,84 @@ EDDY_API Tensor sample_dpm_adaptive(const Denoiser& denoise, Tensor x, std::span
                                     const DpmAdaptiveOptions& options = {});
 
 // ---- multistep and few-step methods at alpha^2 + sigma^2 = 1, and the score-based ones ---------------------------
+
+// What the network itself predicts, for methods that combine its raw outputs at several levels.
+enum class Raw { eps, velocity };
+
+struct PndmOptions : SamplerOptions {
+  Raw raw = Raw::eps;
+  bool runge_kutta = true;  // the first three steps by Runge and Kutta, four evaluations each; else the first by Heun
+  // Stages of a starting step: x goes from `from` to `to` along the latest output, then the network is evaluated at `to`.
+  // Runge and Kutta: two, both from the step's beginning to its middle; without it sample_pndm throws Error. Heun: one, by
+  // default the step itself.
+  std::function<std::vector<Step>(const Step&)> stages;
+};
+
+// Pseudo-numerical method [Liu2022, 3]: fourth order by looking back on three outputs. Throws Error as sample_ddim does,
+// and for fewer than four steps with runge_kutta. Without it a single step is DDIM's. Adds no noise.
+EDDY_API Tensor sample_pndm(const Denoiser& denoise, Tensor x, std::span<const Step> steps, const NoiseSource& noise,
+                            const PndmOptions& options = {});
+
+struct IpndmOptions : SamplerOptions {
+  // Above 0: x0 is (x - sigma eps) / max(alpha, this) in every step, as diffusers has it with 1e-8; at alpha = 0 the network's
+  // own x0 is not looked at then.
+  double least_alpha = 0;
+};
+
+// The same with lower orders at the start: one evaluation a step [Zhang2023]. At alpha = 0 a step is DDIM's.
+EDDY_API Tensor sample_ipndm(const Denoiser& denoise, Tensor x, std::span<const Step> steps, const NoiseSource& noise,
+                             const IpndmOptions& options = {});
+
+struct ConsistencyOptions : SamplerOptions {
+  // c_skip = s^2 / (u^2 + s^2), c_out = u / sqrt(u^2 + s^2) with u = t times this, s = 0.5, for a network that does not meet
+  // f(x, 0) = x by itself [Luo2023]; 0: the denoiser's x0 as it is.
+  double timestep_scaling = 0;
+  double noise_scale = 1;  // of the noise that is added again
+};
+
+// Multistep consistency sampling [Song2023, Alg. 1]: the denoiser's x0 is the end of the path through x. Each step adds new
+// noise of its end's sigma; none at sigma = 0.
+EDDY_API Tensor sample_consistency(const Denoiser& denoise, Tensor x, std::span<const Step> steps, const NoiseSource& noise,
+                                   const ConsistencyOptions& options = {});
+
+struct TcdOptions : SamplerOptions {
+  double eta = 0.3;  // the paper's gamma: 0 deterministic, 1 all the noise again
+  std::function<NoiseLevel(double t)> level;  // of (1 - eta) t; needed by eta above 0
+};
+
+// Strategic stochastic sampling of trajectory consistency distillation [Zheng2024]. Throws Error as sample_ddim does.
+EDDY_API Tensor sample_tcd(const Denoiser& denoise, Tensor x, std::span<const Step> steps, const NoiseSource& noise,
+                           const TcdOptions& options = {});
+
+struct RepaintOptions : SamplerOptions {
+  Tensor picture;  // (N or 1, ...), of x's shape otherwise
+  Tensor mask;     // the same, or with one channel: 1 where the picture is known, 0 where it is to be made
+  double eta = 0;
+  // By which noising steps x goes back up; none: one from level to level.
+  std::function<std::vector<Step>(const NoiseLevel& from, const NoiseLevel& to)> renoise;
+};
+
+// Inpainting [Lugmayr2022, Alg. 1] with DDIM's steps. A step that begins at a noisier level than the one before ended at makes
+// x noisier first: `resampled_steps` makes such lists. Throws Error as sample_ddim does, and for shapes that do not fit.
+EDDY_API Tensor sample_repaint(const Denoiser& denoise, Tensor x, std::span<const Step> steps, const NoiseSource& noise,
+                               const RepaintOptions& options);
+
+struct ScoreVeOptions : SamplerOptions {
+  double snr = 0.15;  // of a Langevin step
+  int correct_steps = 1;
+  bool batch_coupled = false;  // one Langevin step for the batch, by its mean norms, as diffusers has it; else a sample its own
+};
+
+// Predictor and corrector of the reverse SDE [Song2021b, G], correctors first; the last step adds no noise. Throws Error
+// as sample_ddim does, for a step that begins at sigma = 0 or alpha = 0 or ends at alpha = 0, and for a score of zero.
+EDDY_API Tensor sample_score_ve(const Denoiser& denoise, Tensor x, std::span<const Step> steps, const NoiseSource& noise,
+                                const ScoreVeOptions& options = {});
+
+// Euler's method for the reverse variance-preserving SDE [Song2021b, Eq. 6 and 11], over int beta dt =
+// 2 ln(alpha_to / alpha_from); the last step adds no noise. Throws Error as sample_ddim does, and for a step that does not begin
+// at alpha^2 + sigma^2 = 1 with both above 0.
+EDDY_API Tensor sample_score_vp(const Denoiser& denoise, Tensor x, std::span<const Step> steps, const NoiseSource& noise,
+                                const SamplerOptions& options = {});
 
 // ---- parts for samplers of one's own -----------------------------------------------------------------------------
 

@@ -32,13 +32,16 @@ EDDY_API std::vector<double> scaled_linear_betas(int steps, double beta_start = 
 EDDY_API std::vector<double> cosine_betas(int steps, double largest = 0.999);
 // "exp": alpha_bar(u) = exp(-12 u), the same beta at every t.
 EDDY_API std::vector<double> exponential_betas(int steps, double largest = 0.999);
+// log-SNR(u) = mu - b sgn(0.5 - u) ln(1 - 2 |0.5 - u|), the quantiles of a Laplace distribution; betas at most `largest`
+// [Hang2024, 2].
+EDDY_API std::vector<double> laplace_betas(int steps, double mu = 0, double b = 0.5, double largest = 0.999);
 // A logistic curve over [-6, 6] between the two.
 EDDY_API std::vector<double> sigmoid_betas(int steps, double beta_start = 1e-4, double beta_end = 0.02);
 // Shifts and scales sqrt(alpha_bar) so that the last is 0 and the first stays [Lin2023, Alg. 1].
 EDDY_API std::vector<double> rescale_zero_terminal_snr(std::span<const double> betas);
 
 // The betas of diffusers' `beta_schedule`, float32 values in diffusers' order of operations. Throws Error for an unknown name;
-// known: linear, scaled_linear, squaredcos_cap_v2, exp, sigmoid.
+// known: linear, scaled_linear, squaredcos_cap_v2, exp, sigmoid, laplace (whose alpha_bar is the root of that of laplace_betas).
 EDDY_API std::vector<double> diffusers_betas(const std::string& beta_schedule, int steps, double beta_start, double beta_end);
 
 // ---- the table ---------------------------------------------------------------------------------------------------
@@ -105,6 +108,10 @@ EDDY_API std::vector<Step> ddim_inversion_steps(const Schedule& schedule, int n,
                                                 bool set_alpha_to_one = true);
 // diffusers' DDPM steps: to the next entry of the list, the last to the clean level.
 EDDY_API std::vector<Step> ddpm_steps(const Schedule& schedule, int n, Spacing spacing, int steps_offset = 0);
+
+// A list for RePaint: after every jump_length steps those are done again, jump_n_sample times in all, from where they began;
+// the first of them, and what is left over at the noisy end, once [Lugmayr2022, 4.2]. Throws Error for numbers below 1.
+EDDY_API std::vector<Step> resampled_steps(std::span<const Step> steps, int jump_length, int jump_n_sample);
 
 // ---- sigmas at alpha = 1 -----------------------------------------------------------------------------------------
 

@@ -63,6 +63,11 @@ struct SamplingOptions {
   // where neither is given.
   std::optional<double> mu{};
   std::int64_t image_tokens = 0;
+  // What only some samplers take; others throw Error.
+  std::vector<double> timesteps{};                  // in place of `steps`: LCM, TCD, consistency, SCM (angles, the last too)
+  std::optional<bool> use_clipped_model_output{};   // DDIM
+  Tensor picture{}, mask{};                         // RePaint, which needs both (see RepaintOptions)
+  std::optional<int> jump_length{}, jump_n_sample{};  // RePaint: 10 and 10
 };
 
 // A scheduler ready for so many steps: sampler(denoiser(network, condition), initial_scale * z, steps, noise, {}).

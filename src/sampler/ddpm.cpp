@@ -28,14 +28,32 @@ Posterior posterior(const Step& step) {
   return {s.alpha * beta / var_t, r * var_s / var_t, beta, std::max(beta * var_s / var_t, 1e-20)};
 }
 
+bool is_learned(Variance v) { return v != Variance::fixed_small && v != Variance::fixed_large; }
+
+Tensor root(const Tensor& variance) {
+  Tensor result = variance.clone();
+  for (float& v : result.mutable_values()) {
+    if (!(v >= 0)) throw Error("sample_ddpm: a learned variance must not be negative, got " + std::to_string(v));
+    v = std::sqrt(v);
+  }
+  return result;
+}
+
 // z times the deviation of the step.
 Tensor scaled_noise(const Tensor& z, const Posterior& q, const DdpmOptions& options, const Prediction& p) {
-  if (options.variance == Variance::learned_range) {
-    const double high = std::log(q.beta), low = std::log(q.beta_small);
-    const Tensor half_log = affine(p.variance, (high - low) / 4, (high + low) / 4);  // ln deviation
-    return mul(exp(half_log), z);
+  switch (options.variance) {
+    case Variance::learned_range: {
+      const double high = std::log(q.beta), low = std::log(q.beta_small);
+      const Tensor half_log = affine(p.variance, (high - low) / 4, (high + low) / 4);  // ln deviation
+      return mul(exp(half_log), z);
+    }
+    case Variance::learned:
+      return mul(root(p.variance), z);
+    case Variance::learned_log:
+      return mul(exp(affine(p.variance, 0.5)), z);
+    default:
+      return affine(z, std::sqrt(options.variance == Variance::fixed_large ? q.beta : q.beta_small));
   }
-  return affine(z, std::sqrt(options.variance == Variance::fixed_large ? q.beta : q.beta_small));
 }
 
 }  // namespace
@@ -51,13 +69,13 @@ Tensor sample_ddpm(const Denoiser& denoise, Tensor x, std::span<const Step> step
                   "there is no posterior otherwise");
     }
     const Prediction p = denoise(x, {&steps[i].from, 1});
-    if (options.variance == Variance::learned_range && !p.variance.defined()) {
-      throw Error("sample_ddpm: learned_range needs a network with twice x's channels");
+    if (is_learned(options.variance) && !p.variance.defined()) {
+      throw Error("sample_ddpm: a learned variance needs a network with twice x's channels");
     }
     const Tensor x0 = clipped(p.x0, options.clip);
     const Posterior q = posterior(steps[i]);
     x = combine(q.of_x0, x0, q.of_x, x);
-    if (steps[i].to.sigma > 0) {
+    if (steps[i].to.sigma > 0 || options.noise_at_end) {
       x = add(x, scaled_noise(noise.normal(x.shape(), {kStepNoise, i}, x.context()), q, options, p));
     }
     report("sample_ddpm", options, i, steps, x, [&] { return x0; });

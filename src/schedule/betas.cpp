@@ -39,17 +39,38 @@ std::vector<double> scaled_linear_betas(int steps, double beta_start, double bet
   return betas;
 }
 
-std::vector<double> cosine_betas(int steps, double largest) {
+namespace {
+
+// 1 - alpha_bar((i + 1) / n) / alpha_bar(i / n), at most `largest`.
+template <class F>
+std::vector<double> betas_of(int steps, double largest, const F& alpha_bar) {
   check_steps(steps);
-  const auto alpha_bar = [steps](int i) {
-    const double c = std::cos((static_cast<double>(i) / steps + 0.008) / 1.008 * kPi / 2);
-    return c * c;
-  };
   std::vector<double> betas(static_cast<std::size_t>(steps));
   for (int i = 0; i < steps; ++i) {
-    betas[static_cast<std::size_t>(i)] = std::min(1 - alpha_bar(i + 1) / alpha_bar(i), largest);
+    const double before = alpha_bar(static_cast<double>(i) / steps), after = alpha_bar((i + 1.0) / steps);
+    betas[static_cast<std::size_t>(i)] = std::min(1 - after / before, largest);
   }
   return betas;
+}
+
+double laplace_snr(double u, double mu, double b) {  // 1e-6: finite at both ends
+  return std::exp(mu - b * (u <= 0.5 ? 1 : -1) * std::log(1 - 2 * std::abs(0.5 - u) + 1e-6));
+}
+
+}  // namespace
+
+std::vector<double> cosine_betas(int steps, double largest) {
+  return betas_of(steps, largest, [](double u) {
+    const double c = std::cos((u + 0.008) / 1.008 * kPi / 2);
+    return c * c;
+  });
+}
+
+std::vector<double> laplace_betas(int steps, double mu, double b, double largest) {
+  return betas_of(steps, largest, [=](double u) {
+    const double snr = laplace_snr(u, mu, b);
+    return snr / (1 + snr);
+  });
 }
 
 std::vector<double> exponential_betas(int steps, double largest) {
@@ -94,9 +115,16 @@ std::vector<float> float_linspace(int n, double first, double last) {
 std::vector<double> diffusers_betas(const std::string& name, int steps, double beta_start, double beta_end) {
   if (name == "squaredcos_cap_v2") return cosine_betas(steps);
   if (name == "exp") return exponential_betas(steps);
+  if (name == "laplace") {  // takes alpha where alpha_bar = alpha^2 belongs
+    return betas_of(steps, 0.999, [](double u) {
+      const double snr = laplace_snr(u, 0, 0.5);
+      return std::sqrt(snr / (1 + snr));
+    });
+  }
   const bool scaled = name == "scaled_linear", sigmoid = name == "sigmoid";
   if (name != "linear" && !scaled && !sigmoid) {
-    throw Error("diffusers_betas: beta_schedule must be linear, scaled_linear, squaredcos_cap_v2, exp or sigmoid, got " + name);
+    throw Error("diffusers_betas: beta_schedule must be linear, scaled_linear, squaredcos_cap_v2, exp, sigmoid or laplace, got " +
+                name);
   }
   std::vector<float> x = scaled    ? float_linspace(steps, std::sqrt(beta_start), std::sqrt(beta_end))
                          : sigmoid ? float_linspace(steps, -6, 6)

@@ -101,4 +101,18 @@ std::vector<Step> ddpm_steps(const Schedule& s, int n, Spacing spacing, int step
   return steps(levels_of(s, timesteps(s.steps(), n, spacing, steps_offset)));
 }
 
+std::vector<Step> resampled_steps(std::span<const Step> steps, int jump_length, int jump_n_sample) {
+  if (jump_length < 1 || jump_n_sample < 1) throw Error("resampled_steps: jump_length and jump_n_sample must be at least 1");
+  const auto n = static_cast<int>(steps.size());
+  std::vector<int> jumps(steps.size(), 0);  // left, after the step that begins t steps from the clean end
+  for (int t = 0; t < n - jump_length; t += jump_length) jumps[static_cast<std::size_t>(t)] = jump_n_sample - 1;
+  std::vector<Step> result;
+  for (int t = n - 1; t >= 0; --t) {
+    result.push_back(steps[static_cast<std::size_t>(n - 1 - t)]);
+    int& left = jumps[static_cast<std::size_t>(t)];
+    if (left-- > 0) t += jump_length;
+  }
+  return result;
+}
+
 }  // namespace eddy::inline v0_1

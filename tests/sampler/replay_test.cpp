@@ -14,12 +14,15 @@ namespace {
 // A file tests/golden/samplers_FAMILY.safetensors each.
 const char* const kFamilies[] = {
     "ddim_ddpm",
+    "few_step",
+    "karras_ve",
     "sigma",
     "sigma_flow",
     "dpm",
     "unipc_deis",
     "brownian",
     "k_diffusion",
+    "vp",
 };
 
 // The noise that a run of diffusers drew, in its order, for its keys in order of first use.
@@ -42,12 +45,18 @@ class StoredNoise final : public NoiseSource::Source {
   std::vector<std::pair<std::uint64_t, std::uint32_t>> places_;
 };
 
-SamplingOptions sampling_options(const Json& json) {
+SamplingOptions sampling_options(const Golden& golden, const std::string& name, const Json& json) {
   SamplingOptions o{.steps = json["steps"], .batch_coupled = true};
+  if (golden.has(name + ".picture")) o.picture = golden.tensor(name + ".picture");
+  if (golden.has(name + ".mask")) o.mask = golden.tensor(name + ".mask");
   for (const auto& [key, value] : json["options"].items()) {
     if (key == "eta") o.eta = value.get<double>();
     else if (key == "churn") o.churn = {value.at(0), value.at(1), value.at(2), value.at(3)};
     else if (key == "mu") o.mu = value.get<double>();
+    else if (key == "use_clipped_model_output") o.use_clipped_model_output = value.get<bool>();
+    else if (key == "jump_length") o.jump_length = value.get<int>();
+    else if (key == "jump_n_sample") o.jump_n_sample = value.get<int>();
+    else if (key == "timesteps") o.timesteps = value.get<std::vector<double>>(), o.steps = 0;
     else FAIL("unknown option " << key);
   }
   return o;
@@ -57,15 +66,16 @@ struct Case {
   SchedulerConfig config;
   Sampling sampling;
   std::uint64_t seed;
-  bool learned;
+  bool learned, positive;
   double moved;
   Tensor x, outputs, noise;  // (calls + 1, N, H, W, C), (calls, ...), (draws, ...)
 
   Case(const Golden& golden, const std::string& name, const Json& json)
       : config(json["scheduler"].dump(), name),
-        sampling(sampling_of(config, sampling_options(json))),
+        sampling(sampling_of(config, sampling_options(golden, name, json))),
         seed(json["seed"]),
-        learned(json["learned"]),
+        learned(json["learned"] != false),
+        positive(json["learned"] == "positive"),
         moved(json["moved"]),
         x(golden.tensor(name + ".x")),
         outputs(golden.tensor(name + ".output")),
@@ -140,7 +150,7 @@ TEST_CASE("samplers: from a seed to the end the same as diffusers, as far as tha
       const Tensor y = unet(x, t, condition);
       if (!c.learned) return y;
       Tensor variance = y.clone();
-      for (float& v : variance.mutable_values()) v = std::tanh(v + 0.3f);
+      for (float& v : variance.mutable_values()) v = c.positive ? 0.5f + 0.4f * std::tanh(v + 0.3f) : std::tanh(v + 0.3f);
       return concat(y, variance);
     };
     const Tensor expected = c.at(c.x, c.x.extent(0) - 1);

@@ -109,3 +109,16 @@ TEST_CASE("schedules: diffusers' table takes what a table of our own takes") {
   }
   CHECK_THROWS_WITH(make({0.1}, true), Catch::Contains("SNR 0"));
 }
+
+TEST_CASE("schedules: log-SNR of the Laplace schedule is that of its quantiles, and alpha-bar of diffusers' is the root") {
+  const Schedule s(laplace_betas(1000, 0.5, 0.7));
+  const double whole = std::exp(0.5 - 0.7 * std::log(1e-6));  // at u = 0, where alpha_bar is not quite 1
+  for (const int t : {99, 499, 799}) {
+    const double u = (t + 1) / 1000.0, side = u <= 0.5 ? 1 : -1;
+    const double snr = std::exp(0.5 - 0.7 * side * std::log(1 - 2 * std::abs(0.5 - u) + 1e-6));
+    CHECK(s.alpha_bar(t) == Approx(snr / (1 + snr) * (1 + whole) / whole).epsilon(1e-9));
+  }
+  const Schedule ours(laplace_betas(1000)), theirs(diffusers_betas("laplace", 1000, 0, 0));
+  for (const int t : {99, 499, 799}) CHECK(theirs.alpha_bar(t) * theirs.alpha_bar(t) == Approx(ours.alpha_bar(t)).epsilon(1e-3));
+  for (int t = 1; t < 1000; ++t) CHECK(s.beta(t) > 0);
+}

@@ -7,7 +7,7 @@ namespace {
 
 constexpr SchedulerClass kClasses[] = {
     {"ddpm", "DDPMScheduler", "ancestral sampling, all the noise of the forward process", read_ddpm},
-    {"ddim", "DDIMScheduler", "first order, deterministic at eta 0, ancestral at eta 1", read_ddim, true},
+    {"ddim", "DDIMScheduler", "first order, deterministic at eta 0, ancestral at eta 1", read_ddim, true, false, false, {.clipped_output = true}},
     // in sigma space: without eta, with or without lists of sigmas, and churn
     {"euler", "EulerDiscreteScheduler", "order 1, one evaluation a step", read_euler, false, true, true},
     {"euler_ancestral", "EulerAncestralDiscreteScheduler", "order 1, new noise at every step", read_euler_ancestral, true, true},
@@ -37,6 +37,22 @@ constexpr SchedulerClass kClasses[] = {
     {"dpm_fast", "dpm_fast", "single steps of orders 1 to 3; the steps asked for are evaluations", read_dpm_fast, true},
     {"dpm_adaptive", "dpm_adaptive", "steps chosen by a tolerance, for each sample", read_dpm_adaptive, true},
     // multistep, few-step and score-based
+    {"ddpm_parallel", "DDPMParallelScheduler", "ddpm, as diffusers' parallel pipelines name it", read_ddpm},
+    {"ddim_parallel", "DDIMParallelScheduler", "ddim, as diffusers' parallel pipelines name it", read_ddim, true, false, false,
+     {.clipped_output = true}},
+    {"ddim_inverse", "DDIMInverseScheduler", "ddim backwards, from a picture to its noise", read_ddim_inverse},
+    {"pndm", "PNDMScheduler", "looks back on three outputs, begun by Runge and Kutta or Heun", read_pndm},
+    {"ipndm", "IPNDMScheduler", "looks back on three outputs, begun by lower orders", read_ipndm},
+    {"lcm", "LCMScheduler", "a few steps of a latent consistency model", read_lcm, false, false, false, {.timesteps = true}},
+    {"tcd", "TCDScheduler", "a few steps of a distilled trajectory, eta of them new noise", read_tcd, true, false, false, {.timesteps = true}},
+    {"consistency", "CMStochasticIterativeScheduler", "one or a few steps of a consistency model", read_consistency, false, false, false,
+     {.timesteps = true}},
+    {"scm", "SCMScheduler", "two steps of a TrigFlow consistency model", read_scm, false, false, false, {.timesteps = true}},
+    {"repaint", "RePaintScheduler", "inpainting: needs a picture and a mask", read_repaint, true, false, false, {.picture = true}},
+    {"score_ve", "ScoreSdeVeScheduler", "correctors and a predictor of the variance-exploding SDE", read_score_ve},
+    {"score_vp", "ScoreSdeVpScheduler", "Euler's method for the variance-preserving SDE", read_score_vp},
+    {"karras_ve", "KarrasVeScheduler", "Heun's method with churn for a score network", read_karras_ve},
+    {"unclip", "UnCLIPScheduler", "ancestral sampling of unCLIP's prior and decoder", read_unclip},
 };
 
 }  // namespace

@@ -36,11 +36,12 @@ std::shared_ptr<const SchedulerConfig::State> read(Json stated, const std::strin
 }
 
 // Throws Error when an option is asked of a class that has no such thing.
-void check_has(bool asked, bool SchedulerClass::*member, const SchedulerConfig::State& s, const char* what) {
-  if (!asked || s.row->*member) return;
+template <class Has>
+void check_has(bool asked, const Has& has, const SchedulerConfig::State& s, const char* what) {
+  if (!asked || has(*s.row)) return;
   std::string all;
   for (const SchedulerClass& c : scheduler_classes()) {
-    if (c.*member) all += (all.empty() ? "" : ", ") + std::string(c.name);
+    if (has(c)) all += (all.empty() ? "" : ", ") + std::string(c.name);
   }
   throw Error("sampling_of: " + s.name + " has no " + what + "; those that have: " + (all.empty() ? "none" : all));
 }
@@ -80,9 +81,16 @@ SchedulerConfig SchedulerConfig::with_sampler(const std::string& name) const {
 Sampling sampling_of(const SchedulerConfig& config, const SamplingOptions& options) {
   const SchedulerConfig::State& s = config.state();
   if (options.steps < 0) throw Error("sampling_of: the number of steps must be positive");
-  check_has(options.eta.has_value(), &SchedulerClass::has_eta, s, "eta");
-  check_has(!options.sigmas.empty(), &SchedulerClass::has_sigmas, s, "list of sigmas");
-  check_has(options.churn.s_churn != 0, &SchedulerClass::has_churn, s, "churn");
+  using Class = SchedulerClass;
+  check_has(options.eta.has_value(), [](const Class& c) { return c.has_eta; }, s, "eta");
+  check_has(!options.sigmas.empty(), [](const Class& c) { return c.has_sigmas; }, s, "list of sigmas");
+  check_has(options.churn.s_churn != 0, [](const Class& c) { return c.has_churn; }, s, "churn");
+  check_has(!options.timesteps.empty(), [](const Class& c) { return c.has.timesteps; }, s, "timesteps");
+  check_has(options.use_clipped_model_output.has_value(), [](const Class& c) { return c.has.clipped_output; }, s,
+            "use_clipped_model_output");
+  check_has(options.picture.defined() || options.mask.defined(), [](const Class& c) { return c.has.picture; }, s, "picture and mask");
+  check_has(options.jump_length || options.jump_n_sample, [](const Class& c) { return c.has.picture; }, s, "jumps");
+  if (!options.timesteps.empty() && options.steps > 0) throw Error("sampling_of: give steps or timesteps, not both");
   return s.recipe(options);
 }
 

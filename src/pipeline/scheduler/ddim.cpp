@@ -13,6 +13,7 @@ Recipe read_ddim(JsonFields& f) {
     DdimOptions options;
     options.clip = clip;
     options.eta = o.eta.value_or(0);
+    options.use_clipped_model_output = o.use_clipped_model_output.value_or(false);
     const int n = steps_or(o, std::min(50, schedule.steps()));
     return {ddim_steps(schedule, n, spacing.spacing, spacing.offset, set_alpha_to_one), bound(sample_ddim, options), 1, adapter};
   };

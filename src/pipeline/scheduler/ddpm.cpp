@@ -5,11 +5,12 @@ namespace eddy::inline v0_1 {
 
 namespace {
 
-// diffusers' *_log forms are the same variances, written as logarithms.
+// The logarithmic forms are the same variances; diffusers' own fixed_large_log takes the root of a logarithm, which is no number.
 const Names<Variance> kVariances{{"fixed_small", Variance::fixed_small},
                                  {"fixed_small_log", Variance::fixed_small},
                                  {"fixed_large", Variance::fixed_large},
                                  {"fixed_large_log", Variance::fixed_large},
+                                 {"learned", Variance::learned},
                                  {"learned_range", Variance::learned_range}};
 
 }  // namespace
@@ -25,7 +26,9 @@ Recipe read_ddpm(JsonFields& f) {
     options.clip = clip;
     options.variance = variance;
     const int n = steps_or(o, schedule.steps());
-    return {ddpm_steps(schedule, n, spacing.spacing, spacing.offset), bound(sample_ddpm, options), 1, adapter};
+    const std::vector<Step> steps = ddpm_steps(schedule, n, spacing.spacing, spacing.offset);
+    options.noise_at_end = variance != Variance::fixed_small && steps.back().from.t > 0;  // of fixed_small: 1e-10, nothing
+    return {steps, bound(sample_ddpm, options), 1, adapter};
   };
 }
 

@@ -5,7 +5,7 @@ namespace eddy::inline v0_1 {
 
 namespace {
 
-const std::vector<std::string> kBetaSchedules{"linear", "scaled_linear", "squaredcos_cap_v2", "exp", "sigmoid"};
+const std::vector<std::string> kBetaSchedules{"linear", "scaled_linear", "squaredcos_cap_v2", "exp", "sigmoid", "laplace"};
 const Names<Spacing> kSpacings{
     {"linspace", Spacing::linspace}, {"leading", Spacing::leading}, {"trailing", Spacing::trailing}};
 
@@ -19,7 +19,7 @@ Schedule read_schedule(JsonFields& f, const BetaDefaults& defaults, bool rescale
   const double start = f.number("beta_start", defaults.start), end = f.number("beta_end", defaults.end);
   const std::string schedule = f.text("beta_schedule", defaults.schedule);
   if (std::ranges::find(kBetaSchedules, schedule) == kBetaSchedules.end()) {
-    f.refuse("beta_schedule", "one of linear, scaled_linear, squaredcos_cap_v2, exp, sigmoid");
+    f.refuse("beta_schedule", "one of linear, scaled_linear, squaredcos_cap_v2, exp, sigmoid, laplace");
   }
   const std::vector<double> trained = f.numbers("trained_betas");
   if (f.has("trained_betas") && static_cast<int>(trained.size()) != steps) {

@@ -23,6 +23,10 @@ struct SchedulerClass {
   bool has_eta = false;
   bool has_sigmas = false;  // SamplingOptions.sigmas counts: the recipe asks chosen_sigmas()
   bool has_churn = false;   // SamplingOptions.churn counts
+  struct Has {
+    bool timesteps = false, clipped_output = false;
+    bool picture = false;  // mask and jumps too
+  } has{};                 // options that few have
 };
 
 // Every scheduler, in the order of docs/samplers.md.
@@ -81,6 +85,9 @@ Sampler bound(Tensor (*sampler)(const Denoiser&, Tensor, std::span<const Step>, 
   };
 }
 
+// The source with these keys drawn in this order, whichever are asked for: diffusers' stream draws some that it does not use.
+NoiseSource drawn_in_order(const NoiseSource& source, std::vector<NoiseKey> keys);
+
 // ---- the recipes -------------------------------------------------------------------------------------------------
 
 Recipe read_ddpm(JsonFields& fields);
@@ -115,5 +122,17 @@ Recipe read_dpm_fast(JsonFields& fields);
 Recipe read_dpm_adaptive(JsonFields& fields);
 
 // Multistep, few-step and score-based.
+Recipe read_ddim_inverse(JsonFields& fields);
+Recipe read_pndm(JsonFields& fields);
+Recipe read_ipndm(JsonFields& fields);
+Recipe read_lcm(JsonFields& fields);
+Recipe read_tcd(JsonFields& fields);
+Recipe read_consistency(JsonFields& fields);
+Recipe read_scm(JsonFields& fields);
+Recipe read_repaint(JsonFields& fields);
+Recipe read_score_ve(JsonFields& fields);
+Recipe read_score_vp(JsonFields& fields);
+Recipe read_karras_ve(JsonFields& fields);
+Recipe read_unclip(JsonFields& fields);
 
 }  // namespace eddy::inline v0_1

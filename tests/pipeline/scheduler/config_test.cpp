@@ -14,7 +14,7 @@ TEST_CASE("scheduler: unknown classes, betas, variances and spacings are refused
   CHECK_THROWS_WITH(read(R"({"_class_name":"DDXMScheduler"})"), Catch::Contains("s.json") && Catch::Contains("DDXMScheduler") &&
                                                                     Catch::Contains("DDIMScheduler"));
   CHECK_THROWS_WITH(read(R"({"beta_schedule":"tent"})"), Catch::Contains("s.json: beta_schedule"));
-  CHECK_THROWS_WITH(read(R"({"_class_name":"DDPMScheduler","variance_type":"learned"})"), Catch::Contains("variance_type"));
+  CHECK_THROWS_WITH(read(R"({"_class_name":"DDPMScheduler","variance_type":"learnt"})"), Catch::Contains("variance_type"));
   CHECK_THROWS_WITH(read(R"({"timestep_spacing":"karras"})"), Catch::Contains("timestep_spacing"));
   CHECK_THROWS_WITH(read(R"({"trained_betas":[0.1]})"), Catch::Contains("trained_betas"));
   CHECK(schedule_of(read(R"({"trained_betas":[0.1,0.2],"num_train_timesteps":2})")).alpha_bar(1) == Approx(0.72));
