@@ -139,7 +139,7 @@ CASES = {
     "scm own timesteps": scm(3, options=dict(timesteps=[1.5, 0.9, 0.4, 0.0]), seed=3),
     "repaint": repaint(6, 2, 3, num_train_timesteps=30),
     "repaint eta": repaint(7, 3, 2, eta=0.8, num_train_timesteps=30, beta_schedule="scaled_linear"),
-    "repaint own eta": repaint(5, 1, 2, num_train_timesteps=20, eta=1.0, beta_schedule="sigmoid", seed=2),
+    "repaint eta 1": repaint(5, 1, 2, num_train_timesteps=20, eta=1.0, beta_schedule="sigmoid", seed=2),
     "repaint unclipped": repaint(6, 2, 2, num_train_timesteps=12, clip_sample=False, beta_schedule="squaredcos_cap_v2"),
     "repaint plain": repaint(8, 10, 10),
     "score_ve": score_ve(sigma_max=20.0),

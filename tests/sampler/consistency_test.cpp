@@ -23,7 +23,7 @@ double cdf(double x, const NoiseLevel& l) {
 
 double quantile(double u) {
   double low = -4, high = 4;
-  for (int i = 0; i < 40; ++i) {
+  for (int i = 0; i < 26; ++i) {
     const double middle = (low + high) / 2;
     (cdf(middle, {0, 1, 0}) < u ? low : high) = middle;
   }

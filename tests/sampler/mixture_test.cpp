@@ -198,6 +198,16 @@ Tensor dpm_fast(const Denoiser& d, Tensor x, std::span<const Step> s, const Nois
   return sample_dpm_fast(d, std::move(x), s, noise, stochastic<DpmFastOptions>(exploding_level));
 }
 
+Tensor score_ve(const Denoiser& d, Tensor x, std::span<const Step> s, const NoiseSource& noise) {
+  ScoreVeOptions options;
+  options.batch_coupled = true;  // norms of single numbers are no sizes of steps
+  return sample_score_ve(d, x.viewed({kSamples, 1}), s, noise, options).viewed(x.shape());
+}
+
+Tensor score_vp(const Denoiser& d, Tensor x, std::span<const Step> s, const NoiseSource& noise) {
+  return sample_score_vp(d, std::move(x), s, noise);
+}
+
 const Row kRows[] = {
     {"ddim, eta 1", 320, 10, ddim},
     {"ddpm", 320, 10, ddpm, preserving_level},
@@ -223,7 +233,9 @@ const Row kRows[] = {
     {"dpmpp_2m_sde, heun", 80, 5, dpmpp_2m_sde<Dpmpp2mSdeOptions::Correction::heun>},
     {"dpmpp_3m_sde", 80, 5, dpmpp_3m_sde},
     {"dpm_fast, eta 1", 80, 5, dpm_fast},
-    // multistep, few-step and score-based
+    // multistep, few-step and score-based; few-step methods in consistency_test.cpp
+    {"score_ve", 160, 10, score_ve},
+    {"score_vp", 320, 10, score_vp, preserving_level},
 };
 
 // From noised data, so that the start is exact: sqrt(n) D.

@@ -147,6 +147,33 @@ Tensor dpm_fast(const Denoiser& d, Tensor x, std::span<const Step> s, const Samp
 
 constexpr auto kSdeMidpoint = Dpmpp2mSdeOptions::Correction::midpoint, kSdeHeun = Dpmpp2mSdeOptions::Correction::heun;
 
+template <Level level>
+Tensor pndm(const Denoiser& d, Tensor x, std::span<const Step> s, const SamplerOptions& call) {
+  auto options = with<PndmOptions>(call);
+  options.stages = [](const Step& step) {
+    const double ratio = (step.from.sigma / step.from.alpha + step.to.sigma / step.to.alpha) / 2;
+    const Step half{step.from, level(ratio)};
+    return std::vector{half, half};
+  };
+  return sample_pndm(d, std::move(x), s, philox_noise(0), options);
+}
+
+Tensor pndm_by_heun(const Denoiser& d, Tensor x, std::span<const Step> s, const SamplerOptions& call) {
+  auto options = with<PndmOptions>(call);
+  options.runge_kutta = false;
+  return sample_pndm(d, std::move(x), s, philox_noise(0), options);
+}
+
+Tensor ipndm(const Denoiser& d, Tensor x, std::span<const Step> s, const SamplerOptions& call) {
+  return sample_ipndm(d, std::move(x), s, philox_noise(0), with<IpndmOptions>(call));
+}
+
+Tensor tcd(const Denoiser& d, Tensor x, std::span<const Step> s, const SamplerOptions& call) {
+  auto options = with<TcdOptions>(call);
+  options.eta = 0;
+  return sample_tcd(d, std::move(x), s, philox_noise(0), options);
+}
+
 const Row kRows[] = {
     {"ddim", 1, ddim},
     {"ddim, preserving", 1, ddim, preserving_level},
@@ -201,7 +228,12 @@ const Row kRows[] = {
     {"dpm_fast of order 1", 1, dpm_fast<1, exploding_level>},
     {"dpm_fast of order 2, flow", 2, dpm_fast<2, flow_level>, flow_level},
     {"dpm_fast of order 3", 3, dpm_fast<3, exploding_level>, exploding_level, 24},
-    // multistep, few-step and score-based
+    // multistep, few-step and score-based; pndm and ipndm take uneven steps for even ones: see pndm_test.cpp
+    {"pndm", 2, pndm<exploding_level>},
+    {"pndm, preserving", 2, pndm<preserving_level>, preserving_level},
+    {"pndm by heun, preserving", 2, pndm_by_heun, preserving_level},
+    {"ipndm, flow", 2, ipndm, flow_level},
+    {"tcd, eta 0", 1, tcd},
 };
 
 // Mean relative error of many x, so that their rounding cancels.

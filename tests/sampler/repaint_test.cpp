@@ -98,7 +98,7 @@ TEST_CASE("repaint: mean and variance of what it makes follow the exact recursio
   for (const auto& [jump, times, eta] : {Jumps{10, 1, 0}, Jumps{5, 4, 0}, Jumps{4, 3, 1}, Jumps{7, 2, 0.5}}) {
     const std::vector<Step> list = resampled_steps(ddim_steps(schedule, 25, Spacing::leading), jump, times);
     const Moments m = exact_moments(list, eta);
-    constexpr std::int64_t n = 100000;
+    constexpr std::int64_t n = 50000;
     const Tensor x = sample_repaint(exact, philox_noise(1).normal({n, 2}, kInitialNoise), list, philox_noise(1), known(eta));
     double sum = 0, squares = 0;
     for (std::size_t i = 0; i < n; ++i) {

@@ -46,18 +46,22 @@ std::vector<double> places(const Fields& c, const SamplingOptions& o) {
   return result;
 }
 
+// sqrt(sigma^2 - sigma_min^2) in float32, where for sigma_min itself a last digit may stay.
+double above_the_least(double sigma, const Fields& c) {
+  const auto limited = static_cast<float>(std::clamp(sigma, c.sigma_min, c.sigma_max));
+  return std::sqrt(std::max(limited * limited - static_cast<float>(c.sigma_min * c.sigma_min), 0.0f));
+}
+
 std::vector<Step> steps_of(const Fields& c, const SamplingOptions& o) {
   const double low = std::pow(c.sigma_min, 1 / c.rho), high = std::pow(c.sigma_max, 1 / c.rho);
   std::vector<Step> result;
   for (const double place : places(c, o)) {
     const double sigma = std::pow(high + place / (c.train_steps - 1) * (low - high), c.rho);
     const NoiseLevel level{250 * std::log(sigma), 1, static_cast<double>(static_cast<float>(sigma))};
-    if (!result.empty()) {
-      const double limited = std::clamp(level.sigma, c.sigma_min, c.sigma_max);
-      result.back().to = {level.t, 1, std::sqrt(limited * limited - c.sigma_min * c.sigma_min)};
-    }
+    if (!result.empty()) result.back().to = {level.t, 1, above_the_least(level.sigma, c)};
     result.push_back({level, {0, 1, 0}});
   }
+  if (result.size() > 1) result.back().to.sigma = above_the_least(c.sigma_min, c);
   return result;
 }
 

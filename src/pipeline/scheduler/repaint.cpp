@@ -30,7 +30,8 @@ struct Renoise {
 std::vector<NoiseKey> keys_of(std::span<const Step> steps, const Renoise& renoise) {
   std::vector<NoiseKey> keys;
   for (std::size_t i = 0; i < steps.size(); ++i) {
-    const int up = i == 0 || steps[i].from.t <= steps[i - 1].to.t ? 0 : renoise.count(steps[i - 1].to, steps[i].from);
+    const bool higher = i > 0 && steps[i].from.sigma > steps[i - 1].to.sigma;
+    const int up = higher ? renoise.count(steps[i - 1].to, steps[i].from) : 0;
     for (int k = 1; k <= up; ++k) keys.push_back({kStepNoise, i, static_cast<std::uint32_t>(k)});
     keys.push_back({kStepNoise, i});
   }

@@ -1,8 +1,9 @@
 // SCMScheduler: angles 1.5708, 1.3, 0 with two steps, else even ones from 1.5708 to 0; the level of t is (cos t, s sin t) with
-// s = sigma_data, and the pipeline begins with noise of deviation s. 1.5708 lies beyond pi / 2: alpha is 0 there. TrigFlow's
+// s = sigma_data, and the pipeline begins with noise of deviation s. TrigFlow's
 // x0 = cos(t) x - s sin(t) F(x / s) is EDM's scaling with the sign of F turned [Lu2024, 2.1].
 #include <cmath>
 
+#include "eddy/ops.hpp"
 #include "pipeline/scheduler/recipe.hpp"
 #include "schedule/linspace.hpp"
 
@@ -37,8 +38,13 @@ Recipe read_scm(JsonFields& f) {
   return [=](const SamplingOptions& o) -> Sampling {
     std::vector<NoiseLevel> levels;
     for (const double t : angles_of(o, train_steps)) levels.push_back({t, std::max(0.0, std::cos(t)), sigma_data * std::sin(t)});
-    const auto adapter = [sigma_data](Network network, Condition condition) {
-      return from_edm(std::move(network), std::move(condition), {.sigma_data = sigma_data, .negative = true});
+    const auto adapter = [sigma_data](Network network, Condition condition) -> Denoiser {
+      const Denoiser denoise = from_edm(std::move(network), std::move(condition), {.sigma_data = sigma_data, .negative = true});
+      return [denoise](const Tensor& x, std::span<const NoiseLevel> l) {
+        Prediction p = denoise(x, l);
+        if (std::cos(l[0].t) < 0) p.x0 = combine(1, p.x0, std::cos(l[0].t), x);  // beyond pi / 2, where no alpha stands for it
+        return p;
+      };
     };
     return {steps(levels), bound(sample_consistency, ConsistencyOptions{}), sigma_data, adapter};
   };
