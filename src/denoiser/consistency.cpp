@@ -12,7 +12,9 @@
 namespace eddy::inline v0_1 {
 
 Denoiser from_consistency(Network network, Condition condition, const ConsistencyScale& scale) {
-  if (!(scale.sigma_data > 0)) throw Error("from_consistency: sigma_data must be positive, got " + std::to_string(scale.sigma_data));
+  if (!(scale.sigma_data > 0)) {
+    throw Error("from_consistency: sigma_data must be positive, got " + std::to_string(scale.sigma_data));
+  }
   if (!(scale.sigma_min >= 0)) throw Error("from_consistency: sigma_min must not be negative");
   const double s = scale.sigma_data, m = scale.sigma_min;
   return [=](const Tensor& x, std::span<const NoiseLevel> levels) -> Prediction {

@@ -7,7 +7,8 @@ namespace {
 
 constexpr SchedulerClass kClasses[] = {
     {"ddpm", "DDPMScheduler", "ancestral sampling, all the noise of the forward process", read_ddpm},
-    {"ddim", "DDIMScheduler", "first order, deterministic at eta 0, ancestral at eta 1", read_ddim, true, false, false, {.clipped_output = true}},
+    {"ddim", "DDIMScheduler", "first order, deterministic at eta 0, ancestral at eta 1", read_ddim, true, false, false,
+     {.clipped_output = true}},
     // in sigma space: without eta, with or without lists of sigmas, and churn
     {"euler", "EulerDiscreteScheduler", "order 1, one evaluation a step", read_euler, false, true, true},
     {"euler_ancestral", "EulerAncestralDiscreteScheduler", "order 1, new noise at every step", read_euler_ancestral, true, true},
@@ -44,9 +45,10 @@ constexpr SchedulerClass kClasses[] = {
     {"pndm", "PNDMScheduler", "looks back on three outputs, begun by Runge and Kutta or Heun", read_pndm},
     {"ipndm", "IPNDMScheduler", "looks back on three outputs, begun by lower orders", read_ipndm},
     {"lcm", "LCMScheduler", "a few steps of a latent consistency model", read_lcm, false, false, false, {.timesteps = true}},
-    {"tcd", "TCDScheduler", "a few steps of a distilled trajectory, eta of them new noise", read_tcd, true, false, false, {.timesteps = true}},
-    {"consistency", "CMStochasticIterativeScheduler", "one or a few steps of a consistency model", read_consistency, false, false, false,
+    {"tcd", "TCDScheduler", "a few steps of a distilled trajectory, eta of them new noise", read_tcd, true, false, false,
      {.timesteps = true}},
+    {"consistency", "CMStochasticIterativeScheduler", "one or a few steps of a consistency model", read_consistency, false, false,
+     false, {.timesteps = true}},
     {"scm", "SCMScheduler", "two steps of a TrigFlow consistency model", read_scm, false, false, false, {.timesteps = true}},
     {"repaint", "RePaintScheduler", "inpainting: needs a picture and a mask", read_repaint, true, false, false, {.picture = true}},
     {"score_ve", "ScoreSdeVeScheduler", "correctors and a predictor of the variance-exploding SDE", read_score_ve},

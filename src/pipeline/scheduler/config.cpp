@@ -88,7 +88,8 @@ Sampling sampling_of(const SchedulerConfig& config, const SamplingOptions& optio
   check_has(!options.timesteps.empty(), [](const Class& c) { return c.has.timesteps; }, s, "timesteps");
   check_has(options.use_clipped_model_output.has_value(), [](const Class& c) { return c.has.clipped_output; }, s,
             "use_clipped_model_output");
-  check_has(options.picture.defined() || options.mask.defined(), [](const Class& c) { return c.has.picture; }, s, "picture and mask");
+  check_has(options.picture.defined() || options.mask.defined(), [](const Class& c) { return c.has.picture; }, s,
+            "picture and mask");
   check_has(options.jump_length || options.jump_n_sample, [](const Class& c) { return c.has.picture; }, s, "jumps");
   if (!options.timesteps.empty() && options.steps > 0) throw Error("sampling_of: give steps or timesteps, not both");
   return s.recipe(options);

@@ -14,8 +14,9 @@ Recipe read_tcd(JsonFields& f) {
     levels.push_back(fields.schedule.level(0));
     TcdOptions options;
     options.eta = o.eta.value_or(0.3);
-    options.level = [schedule = fields.schedule](double t) {
-      return schedule.level(static_cast<int>(std::floor(static_cast<float>(t))));  // float32, as diffusers' tensor of t is
+    options.level = [schedule = fields.schedule, kept = 1 - options.eta](double t) {  // again in float32, as in diffusers
+      const double whole = kept > 0 ? std::round(t / kept) : 0;
+      return schedule.level(static_cast<int>(std::floor(static_cast<float>(kept) * static_cast<float>(whole))));
     };
     return {steps(levels), bound(sample_tcd, options), 1, fields.adapter};
   };
