@@ -18,7 +18,11 @@ PICTURE_STEPS = [10, 20, 50]
 SEED, CLASSES = "3", "0,1,7,8,9"
 # Families of docs/samplers.md; a panel of the plot each. Left out: samplers whose network is of a kind of its own.
 FAMILIES = {
-    "at alpha^2 + sigma^2 = 1": ["ddpm", "ddim"],
+    "at alpha^2 + sigma^2 = 1": ["ddpm", "ddim", "pndm"],
+    "in sigma space": ["euler", "euler_ancestral", "heun", "dpm_2", "dpm_2_ancestral", "lms"],
+    "exponential integrators": ["dpmpp_2m", "dpmpp_2s", "deis", "uni_pc"],
+    "with Brownian noise, or with steps of their own": ["dpm_solver_sde", "dpmpp_sde", "dpmpp_2m_sde", "dpmpp_3m_sde",
+                                                        "dpmpp_2s_ancestral", "dpm_fast", "dpm_adaptive"],
 }
 
 

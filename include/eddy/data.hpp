@@ -55,6 +55,10 @@ EDDY_API std::shared_ptr<const Dataset> memory_samples(const Tensor& x, std::vec
 // Some samples of another.
 EDDY_API std::shared_ptr<const Dataset> subset(std::shared_ptr<const Dataset> data, std::vector<std::int64_t> indices);
 
+// A PNG, JPEG or BMP file as (1, height, width, channels) in [-1, 1], channels 1 or 3, scaled to cover the size and its middle cut
+// out. Throws Error for a file that is none.
+EDDY_API Tensor load_picture(const std::string& path, int channels, std::int64_t height, std::int64_t width,
+                             const Context& context = {});
 // Writes (N, H, W, 1 or 3) in [-1, 1] as one PNG, `columns` pictures a row (0: about square), two pixels apart; a single
 // picture as it is. `text` goes into tEXt chunks.
 // The file appears complete or not at all.

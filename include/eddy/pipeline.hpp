@@ -80,7 +80,8 @@ struct SampleOptions {
   bool no_class = false;                  // every sample without a label
   double guidance = 1;                    // u + X (c - u); 1 is off
   std::uint64_t seed = 0;
-  bool torch_noise = false;               // the noise of torch.randn for the whole num
+  std::optional<TorchVariant> torch_noise{};  // the noise of torch.randn for the whole num, instead of the keyed one
+  Tensor picture{}, mask{};               // RePaint: see SamplingOptions
   std::int64_t height = 0, width = 0;     // 0: the model's
   bool trajectory = false;                // keep noisy and predicted pictures of sample 0
   std::function<void(std::int64_t done, std::int64_t of)> on_progress{};  // steps of batches

@@ -18,7 +18,7 @@ struct Clip {
   enum class Kind { none, range, dynamic };
   Kind kind = Kind::none;
   double range = 1;         // `range`: to [-range, range]
-  double ratio = 0.995;     // `dynamic` [Saharia2022, 2.3]: s = this quantile of |x0| of a sample, limited to [1, largest],
+  double ratio = 0.995;     // `dynamic` [Saharia2022, 2.3]: s = this quantile of |x0| of a sample, at least 1, at most largest,
   double largest = 1;       // then x0 limited to [-s, s] and divided by s
 };
 

@@ -76,6 +76,7 @@ struct Sampling {
   Sampler sampler;
   double initial_scale = 1;  // diffusers' init_noise_sigma
   std::function<Denoiser(Network, Condition)> denoiser;
+  bool whole_batch = false;  // coupled: samples in another batch are others
 };
 
 EDDY_API Sampling sampling_of(const SchedulerConfig& config, const SamplingOptions& options = {});

@@ -16,7 +16,7 @@ namespace eddy::cli {
 namespace {
 
 struct SampleFlags {
-  std::string model, out, variant, trajectory, noise = "eddy", classes, products = "f32", seed = "0";
+  std::string model, out, variant, trajectory, picture, mask, noise = "eddy", classes, products = "f32", seed = "0";
   int threads = 0;
   SampleOptions options;
 };
@@ -144,12 +144,24 @@ std::vector<std::pair<std::string, std::string>> metadata(const SampleFlags& f, 
           {"products", f.products}};
 }
 
+void take_picture(SampleFlags& f, const Model& model, const Context& context) {
+  const UNetConfig& u = model.unet.config();
+  const auto load = [&](const std::string& path, std::int64_t channels) {
+    return load_picture(path, static_cast<int>(channels), u.sample_height, u.sample_width, context);
+  };
+  if (!f.picture.empty()) f.options.picture = load(f.picture, u.in_channels);
+  if (f.mask.empty()) return;
+  f.options.mask = load(f.mask, 1);
+  for (float& v : f.options.mask.mutable_values()) v = v < 0 ? 0.0f : 1.0f;
+}
+
 void run(SampleFlags& f, const CancelToken& cancel) {
   check_places(f);
   SampleOptions& o = f.options;
   o.seed = seed_of(f.seed);
   const Context context = use_context(f.threads, f.products == "bf16" ? Products::bf16 : Products::f32);
-  o.torch_noise = f.noise == "torch";
+  if (f.noise == "torch") o.torch_noise = TorchVariant::a;
+  if (f.noise == "torch-arm64") o.torch_noise = TorchVariant::c;
   o.no_class = f.classes == "none";
   o.trajectory = !f.trajectory.empty();
   o.cancel = cancel;
@@ -157,6 +169,7 @@ void run(SampleFlags& f, const CancelToken& cancel) {
   o.on_progress = [&](std::int64_t done, std::int64_t of) { progress.show(done, of); };
   const Model model = load_model(f.model, context, f.variant);
   if (!f.classes.empty() && !o.no_class) o.classes = class_list(f.classes, model);
+  take_picture(f, model, context);
   const Samples samples = sample(model, o);
   progress.line("eddy: " + counted(o.num, "sample") + ", " + samples.sampler + ", " +
                 counted(samples.steps, "step") + ", seed " + std::to_string(o.seed));
@@ -198,7 +211,11 @@ void add_sample(CLI::App& app, Action& action) {
   command->add_option("--class", f->classes, "classes in turn, by number or name: 9 or 7,bag; none: no label [every class in turn]");
   command->add_option("--guidance", o.guidance, "u + X (c - u); 1 is off")->capture_default_str();
   command->add_option("--seed", f->seed, "seed")->capture_default_str();
-  command->add_option("--noise", f->noise, "eddy, or torch: that of torch.randn")->capture_default_str()->check(CLI::IsMember({"eddy", "torch"}));
+  command->add_option("--noise", f->noise, "eddy, or that of torch.randn on the CPU: torch (x86-64), torch-arm64")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"eddy", "torch", "torch-arm64"}));
+  command->add_option("--picture", f->picture, "repaint: FILE of the picture whose known part stays");
+  command->add_option("--mask", f->mask, "repaint: FILE, white where the picture is known, black where it is to be made");
   command->add_option("--products", f->products, "f32, or bf16: factors of products rounded to bfloat16")
       ->capture_default_str()
       ->check(CLI::IsMember({"f32", "bf16"}));

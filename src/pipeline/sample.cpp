@@ -131,19 +131,22 @@ Samples sample(const Model& model, const SampleOptions& o) {
   if (height < 1 || width < 1) throw Error("sample: the model names no picture size; give height and width");
   const Sampling sampling = sampling_of(config, {.steps = o.steps,
                                                  .eta = o.eta,
-                                                 .batch_coupled = o.torch_noise,
+                                                 .batch_coupled = o.torch_noise.has_value(),
                                                  .sigmas = o.sigmas,
-                                                 .image_tokens = height * width});
+                                                 .image_tokens = height * width,
+                                                 .picture = o.picture,
+                                                 .mask = o.mask});
   const Context context = model.unet.parameters().front().value().context();
   warn_if_unsteady(config, sampling.steps.front().from, context);
-  const NoiseSource source = o.torch_noise ? torch_cpu_noise(o.seed, o.num) : philox_noise(o.seed);
+  const NoiseSource source = o.torch_noise ? torch_cpu_noise(o.seed, o.num, *o.torch_noise) : philox_noise(o.seed);
 
   Samples result{Tensor::uninitialised({o.num, height, width, u.in_channels}, DType::f32, context), {}, config.name(),
                  static_cast<int>(sampling.steps.size())};
   Strip strip{{}, {}, std::max<std::size_t>(1, sampling.steps.size() / 10)};
-  const std::int64_t batches = (o.num + o.batch_size - 1) / o.batch_size;
+  const std::int64_t batch_size = sampling.whole_batch ? o.num : o.batch_size;
+  const std::int64_t batches = (o.num + batch_size - 1) / batch_size;
   for (std::int64_t b = 0; b < batches; ++b) {
-    const std::int64_t first = b * o.batch_size, n = std::min(o.batch_size, o.num - first);
+    const std::int64_t first = b * batch_size, n = std::min(batch_size, o.num - first);
     const Denoiser denoise = denoiser_for(model, sampling, o.guidance, conditions_of(labels, model.no_label, first, n, context));
     const NoiseSource noise = source.from_sample(first);
     const auto on_step = [&](const StepReport& r) {

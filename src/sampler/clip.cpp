@@ -1,6 +1,6 @@
 // Limiting the predicted x0: to a range, or by dynamic thresholding [Saharia2022, 2.3]:
 //
-//   s = quantile(|x0|, ratio) of a sample, limited to [1, largest];  x0 <- clamp(x0, -s, s) / s
+//   s = quantile(|x0|, ratio) of a sample, at least 1, then at most largest;  x0 <- clamp(x0, -s, s) / s
 //
 // The quantile interpolates between order statistics, as torch.quantile does. With largest = 1, diffusers' default, this is
 // plain clipping.
@@ -36,7 +36,7 @@ Tensor thresholded(const Tensor& x0, const Clip& clip) {
     const std::span<float> sample = values.subspan(first, row);
     std::vector<float> sizes(row);
     std::ranges::transform(sample, sizes.begin(), [](float v) { return std::abs(v); });
-    const float s = static_cast<float>(std::clamp(quantile(std::move(sizes), clip.ratio), 1.0, clip.largest));
+    const float s = static_cast<float>(std::min(std::max(quantile(std::move(sizes), clip.ratio), 1.0), clip.largest));
     for (float& v : sample) v = std::clamp(v, -s, s) / s;
   }
   return result;
@@ -52,8 +52,8 @@ Tensor clipped(const Tensor& x0, const Clip& clip) {
       if (!(clip.range > 0)) throw Error("clip: the range must be positive");
       return clamp(x0, -clip.range, clip.range);
     case Clip::Kind::dynamic:
-      if (!(clip.ratio > 0 && clip.ratio <= 1 && clip.largest >= 1)) {
-        throw Error("clip: dynamic thresholding needs a ratio in (0, 1] and a largest of at least 1");
+      if (!(clip.ratio > 0 && clip.ratio <= 1 && clip.largest > 0)) {
+        throw Error("clip: dynamic thresholding needs a ratio in (0, 1] and a largest above 0");
       }
       return thresholded(x0, clip);
   }

@@ -27,6 +27,21 @@ TEST_CASE("save_png: a single picture comes back as it was, to a level of 8 bits
   }
 }
 
+TEST_CASE("load_picture: a saved picture comes back, scaled where another size is asked for; what is none is refused") {
+  const Temporary folder;
+  Tensor x = Tensor::uninitialised({1, 4, 6, 3});
+  for (std::size_t i = 0; i < x.values().size(); ++i) x.mutable_values()[i] = static_cast<float>(i) / 40 - 0.9f;
+  save_png(folder / "a.png", x);
+  const Tensor again = load_picture(folder / "a.png", 3, 4, 6);
+  CHECK(again.shape() == x.shape());
+  for (std::size_t i = 0; i < x.values().size(); ++i) CHECK(std::abs(again.values()[i] - x.values()[i]) < 0.501f / 127.5f);
+  CHECK(load_picture(folder / "a.png", 1, 2, 3).shape() == Shape{1, 2, 3, 1});
+  CHECK_THROWS_WITH(load_picture(folder / "a.png", 2, 4, 6), Catch::Contains("1 or 3"));
+  CHECK_THROWS_WITH(load_picture(folder / "a.png", 3, 0, 6), Catch::Contains("height"));
+  eddy::write_file(folder / "b.png", "x");
+  CHECK_THROWS_WITH(load_picture(folder / "b.png", 3, 4, 6), Catch::Contains("b.png"));
+}
+
 TEST_CASE("save_png: values beyond [-1, 1] are limited, NaN is black") {
   const Temporary folder;
   constexpr float infinity = std::numeric_limits<float>::infinity();

@@ -128,7 +128,7 @@ TEST_CASE("convert: what is no UNet2DModel, or is not told, is an error that say
   more.push_back({"logvar", {1000}});
   refused(more, "logvar has no place");
   refused(guided, "attention_head_dim");
-  refused(guided, "attention_head_dim 24 does not divide 64 channels", config(R"({"attention_head_dim": 24})"));
+  refused(guided, "must be (144, 64) to be", config(R"({"attention_head_dim": 24})"));
   refused(guided, "block_out_channels", config(R"({"attention_head_dim": 16, "block_out_channels": "x"})"));
   refused(guided, "UNet2DModel", config(R"({"_class_name": "UNet2DConditionModel"})"));
   refused(guided, "input_blocks.0.0.weight must be (64, 3, 3, 3) to be diffusers' conv_in.weight",

@@ -37,6 +37,7 @@ TEST_CASE("dpm_multistep: the numbers of diffusers' tests") {
   check_mean(run(made(name, base + kV)), 0.2251);
   check_mean(run(made(name, base + kV + kKarras)), 0.2096);
   check_mean(run(made(name, base + kV + R"(,"use_lu_lambdas":true)")), 0.1554);
+  check_mean(run(made(name, base + R"(,"thresholding":true,"dynamic_thresholding_ratio":0.87,"sample_max_value":0.5)")), 1.1364);
   check_counted(run(made(name, base), 5), 318.4111, 0.4146);
 }
 

@@ -36,14 +36,13 @@ std::shared_ptr<const SchedulerConfig::State> read(Json stated, const std::strin
 }
 
 // Throws Error when an option is asked of a class that has no such thing.
-template <class Has>
-void check_has(bool asked, const Has& has, const SchedulerConfig::State& s, const char* what) {
-  if (!asked || has(*s.row)) return;
+void check_takes(bool asked, bool Takes::*option, const SchedulerConfig::State& s, const char* what) {
+  if (!asked || s.row->takes.*option) return;
   std::string all;
   for (const SchedulerClass& c : scheduler_classes()) {
-    if (has(c)) all += (all.empty() ? "" : ", ") + std::string(c.name);
+    if (c.takes.*option) all += (all.empty() ? "" : ", ") + std::string(c.name);
   }
-  throw Error("sampling_of: " + s.name + " has no " + what + "; those that have: " + (all.empty() ? "none" : all));
+  throw Error("sampling_of: " + s.name + " has no " + what + "; those that have: " + all);
 }
 
 }  // namespace
@@ -75,22 +74,26 @@ SchedulerConfig SchedulerConfig::with(const std::string& json) const {
 }
 
 SchedulerConfig SchedulerConfig::with_sampler(const std::string& name) const {
-  return with(Json{{kClassName, class_called(name, &SchedulerClass::name, "sampler").class_name}}.dump());
+  const SchedulerClass &row = class_called(name, &SchedulerClass::name, "sampler"), &own = *state_->row;
+  const auto kind = [](const SchedulerClass& c) {
+    return *c.network != '\0' ? c.network : "networks of noise, samples or velocities at alpha^2 + sigma^2 = 1";
+  };
+  if (std::string_view(row.network) != own.network) {
+    throw Error("sampler " + name + " is for " + kind(row) + "; the model's, for " + own.name + ", are " + kind(own));
+  }
+  return with(Json{{kClassName, row.class_name}}.dump());
 }
 
 Sampling sampling_of(const SchedulerConfig& config, const SamplingOptions& options) {
   const SchedulerConfig::State& s = config.state();
   if (options.steps < 0) throw Error("sampling_of: the number of steps must be positive");
-  using Class = SchedulerClass;
-  check_has(options.eta.has_value(), [](const Class& c) { return c.has_eta; }, s, "eta");
-  check_has(!options.sigmas.empty(), [](const Class& c) { return c.has_sigmas; }, s, "list of sigmas");
-  check_has(options.churn.s_churn != 0, [](const Class& c) { return c.has_churn; }, s, "churn");
-  check_has(!options.timesteps.empty(), [](const Class& c) { return c.has.timesteps; }, s, "timesteps");
-  check_has(options.use_clipped_model_output.has_value(), [](const Class& c) { return c.has.clipped_output; }, s,
-            "use_clipped_model_output");
-  check_has(options.picture.defined() || options.mask.defined(), [](const Class& c) { return c.has.picture; }, s,
-            "picture and mask");
-  check_has(options.jump_length || options.jump_n_sample, [](const Class& c) { return c.has.picture; }, s, "jumps");
+  check_takes(options.eta.has_value(), &Takes::eta, s, "eta");
+  check_takes(!options.sigmas.empty(), &Takes::sigmas, s, "list of sigmas");
+  check_takes(options.churn.s_churn != 0, &Takes::churn, s, "churn");
+  check_takes(!options.timesteps.empty(), &Takes::timesteps, s, "timesteps");
+  check_takes(options.use_clipped_model_output.has_value(), &Takes::clipped_output, s, "use_clipped_model_output");
+  check_takes(options.picture.defined() || options.mask.defined(), &Takes::picture, s, "picture and mask");
+  check_takes(options.jump_length || options.jump_n_sample, &Takes::picture, s, "jumps");
   if (!options.timesteps.empty() && options.steps > 0) throw Error("sampling_of: give steps or timesteps, not both");
   return s.recipe(options);
 }

@@ -40,7 +40,9 @@ Recipe read_dpm_adaptive(JsonFields& f) {
     DpmAdaptiveOptions options = own;
     options.eta = o.eta.value_or(own.eta);
     options.batch_coupled = o.batch_coupled;
-    return at_alpha_one(range.steps(1), bound(sample_dpm_adaptive, options), range.adapter);
+    Sampling sampling = at_alpha_one(range.steps(1), bound(sample_dpm_adaptive, options), range.adapter);
+    sampling.whole_batch = o.batch_coupled;
+    return sampling;
   };
 }
 

@@ -15,18 +15,23 @@ using Recipe = std::function<Sampling(const SamplingOptions&)>;
 // Reads every field of its class: what it does not read counts as unknown.
 using ReadRecipe = Recipe (*)(JsonFields& fields);
 
+// What of SamplingOptions counts, beside steps and batch_coupled.
+struct Takes {
+  bool eta = false;
+  bool sigmas = false;  // the recipe asks chosen_sigmas()
+  bool churn = false, timesteps = false, clipped_output = false;
+  bool picture = false;  // mask and jumps too
+};
+
 struct SchedulerClass {
   const char* name;        // short, for people
   const char* class_name;  // of diffusers; k-diffusion's have the short name here too
   const char* about;       // a few words
   ReadRecipe read;
-  bool has_eta = false;
-  bool has_sigmas = false;  // SamplingOptions.sigmas counts: the recipe asks chosen_sigmas()
-  bool has_churn = false;   // SamplingOptions.churn counts
-  struct Has {
-    bool timesteps = false, clipped_output = false;
-    bool picture = false;  // mask and jumps too
-  } has{};                 // options that few have
+  Takes takes{};
+  // What its networks are, where they are not trained on noise, samples or velocities at alpha^2 + sigma^2 = 1: other schedulers'
+  // models are none.
+  const char* network = "";
 };
 
 // Every scheduler, in the order of docs/samplers.md.

@@ -38,7 +38,8 @@ Recipe read_score_ve(JsonFields& f) {
     options.snr = snr;
     options.correct_steps = correct_steps;
     options.batch_coupled = o.batch_coupled;
-    return {steps_of(steps_or(o, train_steps), low, high, sampling_eps), bound(sample_score_ve, options), high, from_score};
+    return {steps_of(steps_or(o, train_steps), low, high, sampling_eps), bound(sample_score_ve, options), high, from_score,
+            o.batch_coupled};
   };
 }
 

@@ -46,3 +46,9 @@ TEST_CASE("scheduler: eta where there is none, and steps that cannot be, are ref
   CHECK_THROWS_WITH(sampling_of({}, {.steps = 1001}), Catch::Contains("1000"));
   CHECK(sampling_of({}, {}).steps.size() == 50);
 }
+
+TEST_CASE("scheduler: a sampler for networks of another kind is refused, one of the same kind taken") {
+  CHECK_THROWS_WITH(SchedulerConfig().with_sampler("flow_euler"), Catch::Contains("flow matching") && Catch::Contains("ddim"));
+  CHECK_THROWS_WITH(read(R"({"_class_name":"EDMEulerScheduler"})").with_sampler("ddim"), Catch::Contains("EDM"));
+  CHECK(read(R"({"_class_name":"EDMEulerScheduler"})").with_sampler("edm_dpmpp_2m").name() == "edm_dpmpp_2m");
+}
