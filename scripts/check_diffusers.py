@@ -116,14 +116,6 @@ def through(folder, kind, name):
     check(f"{kind} {name}: info", info is None or (info["pipeline"] == pipeline.__name__ and info["weights"]["sharded"]))
 
 
-def loaded_and_saved(folder, name):
-    """load_model and save_model: through the model's own memory."""
-    source, to = os.path.join(folder, f"ddpm-{name}-plain"), os.path.join(folder, "exported")
-    eddy("export", source, "--out", to)
-    check(f"export {name}: tensors", same_tensors(unet_of(source), unet_of(to)))
-    check(f"export {name}: JSON", same_json(source, to))
-
-
 def original(folder, name):
     """A file with an original's names: diffusers computes from the converted folder what the original equations give."""
     network, options = layouts.CASES[name]
@@ -159,7 +151,6 @@ def main():
             for name in CONFIGS:
                 through(folder, kind, name)
         for name in CONFIGS:
-            loaded_and_saved(folder, name)
         for name in layouts.CASES:
             original(folder, name)
     print(f"{checks} checks, {failures} failures")

@@ -18,16 +18,20 @@ ResnetBlock::ResnetBlock(const ParameterTree& tree, std::int64_t in, std::int64_
   const bool silu = options.activation == Activation::silu;  // silu is part of the norm's pass
   const GroupNormOptions norm{options.groups, options.eps, silu ? Activation::silu : Activation::none};
   const GroupNormOptions norm_out{options.groups_out >= 0 ? options.groups_out : norm.groups, norm.eps, norm.activation};
+  // In the order of diffusers, by which weights are cut into shards.
   if (options.adaptive) {
     adaptive1_ = AdaptiveGroupNorm(tree.in("norm1"), options.time_channels, in, norm);
-    adaptive2_ = AdaptiveGroupNorm(tree.in("norm2"), options.time_channels, out, norm_out);
   } else {
     norm1_ = GroupNorm(tree.in("norm1"), in, norm);
+  }
+  conv1_ = Conv2d(tree.in("conv1"), in, out);
+  if (options.adaptive) {
+    adaptive2_ = AdaptiveGroupNorm(tree.in("norm2"), options.time_channels, out, norm_out);
+  } else {
     const std::int64_t time_out = options.time_norm == TimeScaleShift::scale_shift ? 2 * out : out;
     time_ = Linear(tree.in("time_emb_proj"), options.time_channels, time_out);
     norm2_ = GroupNorm(tree.in("norm2"), out, norm_out);
   }
-  conv1_ = Conv2d(tree.in("conv1"), in, out);
   conv2_ = Conv2d(tree.in("conv2"), out, out, {.zero = true});
   has_shortcut_ = in != out || resize == Resize::fir_down || resize == Resize::fir_up;
   const Conv2dLayerOptions pointwise{.kernel = 1, .conv = {}, .bias = !options.adaptive};
