@@ -150,7 +150,6 @@ def main():
         for kind in PIPELINES:
             for name in CONFIGS:
                 through(folder, kind, name)
-        for name in CONFIGS:
         for name in layouts.CASES:
             original(folder, name)
     print(f"{checks} checks, {failures} failures")
