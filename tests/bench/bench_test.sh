@@ -31,7 +31,7 @@ says ddim '"median_s":0\.'
 says threads '"same_losses":true' '"share":[0-9]' '"step_gain":[0-9]'
 says idle '"most_ms":[0-9](\.|,|})'
 "$bench" samplers --scheduler '{"timestep_spacing":"trailing","clip_sample":false}' --steps 7 >lines 2>stderr || { fail samplers; cat stderr; }
-grep -Eq '"distance":0\.0[0-9]+,"evaluations":7,"sampler":"ddim","steps":7' lines || { fail "samplers lacks its distance"; cat lines; }
+grep -Eq '"distance":0\.1[0-9]+,"evaluations":7,"sampler":"ddim","steps":7' lines || { fail "samplers lacks its distance"; cat lines; }
 "$bench" train >lines 2>stderr && fail "train without a model"
 for model in small quickstart cifar10; do
   "$bench" forward --config "$folder/$model.json" --batch 1 --iterations 1 >lines 2>stderr || { fail "$model"; cat stderr; }

@@ -35,5 +35,5 @@ refused '(void)group_norm(x, x, x, {.group = 4});'
 refused 'x.values()[0] = 1;'
 refused 'Context c(4);'
 refused '(void)sample_ddim(unet, x, {}, philox_noise(0));'
-refused 'SampleOptions o{.sampler = "ddim"};'
+refused 'SampleOptions o{.num = "four"};'
 echo "headers: all is well"

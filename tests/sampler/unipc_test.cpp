@@ -20,12 +20,12 @@ UnipcOptions uncorrected(UnipcOptions options, std::size_t n) {
   return options;
 }
 
-const Tensor kOne = Tensor::full({1, 1}, 1);
+Tensor one() { return Tensor::full({1, 1}, 1); }
 
 double error(const UnipcOptions& options, int n) {
   const auto list = uneven_steps(n);
   const double exact_factor = std::sqrt(variance_at(list.back().to) / variance_at(list.front().from));
-  return std::abs(item(sample_unipc(exact, kOne, list, options)) - exact_factor);
+  return std::abs(item(sample_unipc(exact, one(), list, options)) - exact_factor);
 }
 
 }  // namespace
@@ -39,8 +39,8 @@ TEST_CASE("unipc: without the corrector, order 2 is DPM-Solver's midpoint and or
       dpm.integrand = integrand;
       dpm.lower_order_final = false;
       // Where order 3 has but two values, UniP takes a = 1/2, as the midpoint form does.
-      const double expected = item(sample_dpm_multistep(exact, kOne, list, philox_noise(0), dpm));
-      const double given = item(sample_unipc(exact, kOne, list, uncorrected(own(order, integrand), 12)));
+      const double expected = item(sample_dpm_multistep(exact, one(), list, philox_noise(0), dpm));
+      const double given = item(sample_unipc(exact, one(), list, uncorrected(own(order, integrand), 12)));
       INFO("order " << order);
       CHECK(given == Approx(expected).epsilon(2e-6));
     }
@@ -60,7 +60,7 @@ TEST_CASE("unipc: the corrector of order 1 is that of the paper, by hand") {
     const double corrected = base - b.alpha * big * 0.5 * (gain(b) * base - gain(a));
     // The evaluation at b is that of the predicted x.
     const double last = c.sigma / b.sigma * corrected - c.alpha * std::expm1(-h(b, c)) * gain(b) * base;
-    CHECK(item(sample_unipc(exact, kOne, list, own(1, Integrand::x0, kind))) == Approx(last).epsilon(1e-6));
+    CHECK(item(sample_unipc(exact, one(), list, own(1, Integrand::x0, kind))) == Approx(last).epsilon(1e-6));
   }
 }
 
@@ -92,7 +92,7 @@ TEST_CASE("unipc: a step to sigma = 0 gives x0 for every form, where diffusers h
         Tensor last;
         auto options = own(3, integrand, b, lower);
         options.on_step = [&](const StepReport& r) { last = r.x0(); };
-        const Tensor x = sample_unipc(exact, kOne, list, options);
+        const Tensor x = sample_unipc(exact, one(), list, options);
         // x0 of the predicted x; the step starts from the corrected one, but at sigma = 0 only x0 is left.
         CHECK(item(x) == item(last));
       }
@@ -111,7 +111,7 @@ TEST_CASE("unipc: what on_step changes is kept through the correction") {
     const Denoiser blind = [](const Tensor& x, std::span<const NoiseLevel> l) {
       return Prediction{Tensor::full(x.shape(), static_cast<float>(l[0].alpha)), Tensor::full(x.shape(), 0.5f), {}};
     };
-    return item(sample_unipc(blind, kOne, list, options));
+    return item(sample_unipc(blind, one(), list, options));
   };
   const double left = list[3].to.sigma / list[2].from.sigma;
   CHECK(run(3) - run(0) == Approx(3 * left).epsilon(1e-5));
@@ -119,6 +119,6 @@ TEST_CASE("unipc: what on_step changes is kept through the correction") {
 
 TEST_CASE("unipc: wrong options are refused") {
   const auto list = uneven_steps(3);
-  CHECK_THROWS_WITH(sample_unipc(exact, kOne, list, own(0)), Catch::Contains("order must be at least 1, got 0"));
-  CHECK_THROWS_AS(sample_unipc(exact, kOne, {}, own(2)), Error);
+  CHECK_THROWS_WITH(sample_unipc(exact, one(), list, own(0)), Catch::Contains("order must be at least 1, got 0"));
+  CHECK_THROWS_AS(sample_unipc(exact, one(), {}, own(2)), Error);
 }

@@ -18,20 +18,22 @@ struct Case {
   std::string name;
   ObjectiveOptions objective;
   OptimizerOptions optimizer{};
-  std::int64_t accumulate;
-  double rate;
-  RateSchedule schedule;
+  std::int64_t accumulate = 1;
+  double rate = 0;
+  RateSchedule schedule{};
   EmaOptions ema{};
 };
 
 std::vector<Case> cases() {
   // Under accelerate the script's rate spans its micro-batches, though it moves once an update.
   const RateSchedule stretched = [](std::int64_t step, std::int64_t steps) { return cosine_rate(3 * 2)(step, steps * 2); };
-  return {{"epsilon", {}, {.beta1 = 0.95, .weight_decay = 1e-6}, 2, 1e-3, stretched, {.update_after_step = 0, .power = 0.75}},
-          {"sample", {.prediction = PredictionType::sample, .weighting = Weighting::snr}, {.weight_decay = 1e-2}, 1, 1e-3,
-           linear_rate(4), {.decay = 0.99, .min_decay = 0.9, .update_after_step = 3}},
-          {"v_prediction", {.prediction = PredictionType::v_prediction, .weighting = Weighting::min_snr},
-           {.beta2 = 0.99, .eps = 1e-6, .weight_decay = 1e-2}, 2, 2e-3, polynomial_rate(2, 2, 1e-4 / 2e-3), {.decay = 0.999}}};
+  std::vector<Case> all(3);
+  all[0] = {"epsilon", {}, {.beta1 = 0.95, .weight_decay = 1e-6}, 2, 1e-3, stretched, {.update_after_step = 0, .power = 0.75}};
+  all[1] = {"sample", {.prediction = PredictionType::sample, .weighting = Weighting::snr}, {.weight_decay = 1e-2}, 1, 1e-3,
+            linear_rate(4), {.decay = 0.99, .min_decay = 0.9, .update_after_step = 3}};
+  all[2] = {"v_prediction", {.prediction = PredictionType::v_prediction, .weighting = Weighting::min_snr},
+            {.beta2 = 0.99, .eps = 1e-6, .weight_decay = 1e-2}, 2, 2e-3, polynomial_rate(2, 2, 1e-4 / 2e-3), {.decay = 0.999}};
+  return all;
 }
 
 // The golden's batches and noise in place of the loader's and the seed's.
