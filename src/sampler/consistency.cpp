@@ -30,11 +30,12 @@ Tensor sample_consistency(const Denoiser& denoise, Tensor x, std::span<const Ste
   if (!(options.timestep_scaling >= 0 && options.noise_scale >= 0)) {
     throw Error("sample_consistency: timestep_scaling and noise_scale must not be negative");
   }
+  if (has_no_values("sample_consistency", x)) return x;
   const NoGrad no_grad;
   const CancelScope cancel(options.cancel);
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const auto& [from, to] = steps[i];
-    const Prediction p = denoise(x, {&from, 1});
+    const Prediction p = predicted("sample_consistency", denoise, x, {&from, 1});
     const Tensor f = with_boundary(x, clipped(p.x0, options.clip), from, options.timestep_scaling);
     const double c = to.sigma * options.noise_scale;
     x = c > 0 ? combine(to.alpha, f, c, noise.normal(x.shape(), {kStepNoise, i}, x.context())) : affine(f, to.alpha);

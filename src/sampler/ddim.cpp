@@ -40,10 +40,11 @@ namespace {
 
 Tensor run(const char* name, const Denoiser& denoise, Tensor x, std::span<const Step> steps, const NoiseSource* noise,
            const DdimOptions& options) {
+  if (has_no_values(name, x)) return x;
   const NoGrad no_grad;
   const CancelScope cancel(options.cancel);
   for (std::size_t i = 0; i < steps.size(); ++i) {
-    Prediction p = denoise(x, {&steps[i].from, 1});
+    Prediction p = predicted(name, denoise, x, {&steps[i].from, 1});
     const Tensor x0 = clipped(p.x0, options.clip);  // eps stays the network's own unless asked
     if (options.use_clipped_model_output) p.eps = matching_eps(p, x0, steps[i].from);
     const bool noisy = options.eta > 0 && ancestral_deviation(steps[i]) > 0;

@@ -61,6 +61,7 @@ Tensor scaled_noise(const Tensor& z, const Posterior& q, const DdpmOptions& opti
 Tensor sample_ddpm(const Denoiser& denoise, Tensor x, std::span<const Step> steps, const NoiseSource& noise,
                    const DdpmOptions& options) {
   check_steps("sample_ddpm", steps);
+  if (has_no_values("sample_ddpm", x)) return x;
   const NoGrad no_grad;
   const CancelScope cancel(options.cancel);
   for (std::size_t i = 0; i < steps.size(); ++i) {
@@ -68,7 +69,7 @@ Tensor sample_ddpm(const Denoiser& denoise, Tensor x, std::span<const Step> step
       throw Error("sample_ddpm: step " + std::to_string(i) + " must begin where sigma is above 0 and end where alpha is: " +
                   "there is no posterior otherwise");
     }
-    const Prediction p = denoise(x, {&steps[i].from, 1});
+    const Prediction p = predicted("sample_ddpm", denoise, x, {&steps[i].from, 1});
     if (is_learned(options.variance) && !p.variance.defined()) {
       throw Error("sample_ddpm: a learned variance needs a network with twice x's channels");
     }

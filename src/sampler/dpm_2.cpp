@@ -11,6 +11,7 @@ Tensor sample_dpm_2(const Denoiser& denoise, Tensor x, std::span<const Step> ste
   check_steps("sample_dpm_2", steps);
   if (!options.level_at) throw Error("sample_dpm_2: leaves the list of steps and needs options.level_at");
   check_churn("sample_dpm_2", options);
+  if (has_no_values("sample_dpm_2", x)) return x;
   const NoGrad no_grad;
   const CancelScope cancel(options.cancel);
   for (std::size_t i = 0; i < steps.size(); ++i) {
@@ -19,8 +20,8 @@ Tensor sample_dpm_2(const Denoiser& denoise, Tensor x, std::span<const Step> ste
     if (noisier != from) {
       x = churned(x, from, noisier, options.churn.s_noise, noise.normal(x.shape(), {kStepNoise, i}, x.context()));
     }
-    Prediction p = limited(denoise(x, {&noisier, 1}), options.clip, noisier);
-    x = midpoint_step(denoise, x, p, {noisier, to}, options.level_at, options.clip);
+    Prediction p = limited(predicted("sample_dpm_2", denoise, x, {&noisier, 1}), options.clip, noisier);
+    x = midpoint_step("sample_dpm_2", denoise, x, p, {noisier, to}, options.level_at, options.clip);
     report("sample_dpm_2", options, i, steps, x, [&] { return p.x0; });
   }
   return x;

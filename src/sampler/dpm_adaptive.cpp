@@ -151,15 +151,15 @@ Tensor sample_dpm_adaptive(const Denoiser& denoise, Tensor x, std::span<const St
   check_stochastic(kName, steps, options);
   check(options);
   if (!(steps.back().to.sigma > 0)) throw Error("sample_dpm_adaptive: the last level must have sigma above 0");
+  if (has_no_values(kName, x)) return x;
   const NoGrad no_grad;
   const CancelScope cancel(options.cancel);
-  if (x.rank() == 0 || x.elements() == 0) throw Error("sample_dpm_adaptive: x must have samples and values");
   Run run(denoise, noise, options, x, -std::log(ratio(steps.front().from)));
   for (std::size_t i = 0; i < steps.size(); ++i) {
     Tensor x0;
     x = affine(x, 1 / steps[i].from.alpha);
     x = affine(run.cover(x, -std::log(ratio(steps[i].to)), x0), steps[i].to.alpha);
-    const auto limited = [&] { return clipped(denoise(x, {&steps[i].to, 1}).x0, options.clip); };
+    const auto limited = [&] { return clipped(predicted(kName, denoise, x, {&steps[i].to, 1}).x0, options.clip); };
     report(kName, options, i, steps, x, [&] { return x0.defined() ? x0 : limited(); });  // a Step may need no trial
   }
   return x;

@@ -32,6 +32,7 @@ Tensor sample_dpm_fast(const Denoiser& denoise, Tensor x, std::span<const Step> 
     throw Error("sample_dpm_fast: orders must be 1, 2 or 3, one for each of the " + std::to_string(steps.size()) + " steps");
   }
   if (!(steps.back().to.sigma > 0)) throw Error("sample_dpm_fast: the last level must have sigma above 0");
+  if (has_no_values(name, x)) return x;
   const NoGrad no_grad;
   const CancelScope cancel(options.cancel);
   const double last = ratio(steps.back().to);

@@ -59,12 +59,13 @@ void check_dpm(const char* name, int order, double eta) {
 Tensor run_multistep(const char* name, const Denoiser& denoise, Tensor x, std::span<const Step> steps, const NoiseSource* noise,
                      const DpmMultistepOptions& options) {
   check_dpm(name, options.order, options.eta);
+  if (has_no_values(name, x)) return x;
   const NoGrad no_grad;
   const CancelScope cancel(options.cancel);
   std::vector<Seen> values;  // newest first
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const auto& [from, to] = steps[i];
-    const Prediction p = limited(denoise(x, {&from, 1}), options.clip, from);
+    const Prediction p = limited(predicted(name, denoise, x, {&from, 1}), options.clip, from);
     values.insert(values.begin(), {half_log_snr(from), options.integrand == Integrand::x0 ? p.x0 : p.eps});
     values.resize(std::min(values.size(), static_cast<std::size_t>(options.order)));
     const ExponentialStep step(options.integrand, options.eta, from, to);

@@ -57,6 +57,7 @@ Tensor sample_dpm_singlestep(const Denoiser& denoise, Tensor x, std::span<const 
   check_steps(name, steps);
   check_dpm(name, options.order, options.eta);
   const std::vector<int> orders = singlestep_orders(static_cast<int>(steps.size()), options.order, options.lower_order_final);
+  if (has_no_values(name, x)) return x;
   const NoGrad no_grad;
   const CancelScope cancel(options.cancel);
   NoiseLevel begin{};
@@ -64,7 +65,7 @@ Tensor sample_dpm_singlestep(const Denoiser& denoise, Tensor x, std::span<const 
   std::vector<Seen> values;  // of this block, oldest first
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const auto& [from, to] = steps[i];
-    const Prediction p = limited(denoise(x, {&from, 1}), options.clip, from);
+    const Prediction p = limited(predicted(name, denoise, x, {&from, 1}), options.clip, from);
     if (orders[i] == 1 || ExponentialStep(options.integrand, options.eta, begin, to).jumps()) {
       begin = from;
       first = p;

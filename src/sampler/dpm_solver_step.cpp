@@ -40,7 +40,7 @@ Tensor DpmSolverStep::eps_at(const Tensor& y, std::span<const double> lambdas, T
     alphas.push_back(levels.back().alpha);
     shifts.push_back(levels.back().alpha / levels.back().sigma);
   }
-  const Prediction p = denoise_(scaled(y, alphas), levels);
+  const Prediction p = predicted(sampler_, denoise_, scaled(y, alphas), levels);
   const Tensor limited = clipped(p.x0, options_.clip);
   if (x0 != nullptr) *x0 = limited;
   if (options_.clip.kind == Clip::Kind::none) return p.eps;

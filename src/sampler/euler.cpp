@@ -25,6 +25,7 @@ Tensor sample_euler(const Denoiser& denoise, Tensor x, std::span<const Step> ste
                     const EulerOptions& options) {
   check_steps("sample_euler", steps);
   check_churn("sample_euler", options);
+  if (has_no_values("sample_euler", x)) return x;
   const NoGrad no_grad;
   const CancelScope cancel(options.cancel);
   for (std::size_t i = 0; i < steps.size(); ++i) {
@@ -32,12 +33,13 @@ Tensor sample_euler(const Denoiser& denoise, Tensor x, std::span<const Step> ste
     const NoiseLevel noisier = churned_level(from, steps.size(), options);
     Prediction p;
     if (noisier == from) {
-      p = denoise(x, {&from, 1});
+      p = predicted("sample_euler", denoise, x, {&from, 1});
     } else {
       const Tensor z = noise.normal(x.shape(), {kStepNoise, i}, x.context());
       const Tensor noisy = churned(x, from, noisier, options.churn.s_noise, z);
-      p = options.x0_of_churned ? carried_over(options, denoise(x, {&from, 1}), x, noisy, from, noisier)
-                                : denoise(noisy, {&noisier, 1});
+      const bool carry = static_cast<bool>(options.x0_of_churned);
+      p = predicted("sample_euler", denoise, carry ? x : noisy, {carry ? &from : &noisier, 1});
+      if (carry) p = carried_over(options, p, x, noisy, from, noisier);
       x = noisy;
     }
     p = limited(p, options.clip, noisier);

@@ -28,10 +28,12 @@ Tensor sample_euler_ancestral(const Denoiser& denoise, Tensor x, std::span<const
                               const AncestralOptions& options) {
   check_steps("sample_euler_ancestral", steps);
   check_ancestral("sample_euler_ancestral", options);
+  if (has_no_values("sample_euler_ancestral", x)) return x;
   const NoGrad no_grad;
   const CancelScope cancel(options.cancel);
   for (std::size_t i = 0; i < steps.size(); ++i) {
-    const Prediction p = limited(denoise(x, {&steps[i].from, 1}), options.clip, steps[i].from);
+    const NoiseLevel& from = steps[i].from;
+    const Prediction p = limited(predicted("sample_euler_ancestral", denoise, x, {&from, 1}), options.clip, from);
     const auto& [down, up] = ancestral(steps[i], options.eta);
     x = along(x, p, down);
     if (up > 0) x = combine(1, x, options.s_noise * up, noise.normal(x.shape(), {kStepNoise, i}, x.context()));

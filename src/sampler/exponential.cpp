@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 
+#include "eddy/error.hpp"
+
 namespace eddy::inline v0_1 {
 
 double half_log_snr(const NoiseLevel& level) {
@@ -51,6 +53,10 @@ Tensor sum_of(std::span<const Term> terms) {
   std::vector<double> sum(terms[0].of.values().size(), 0.0);
   for (const Term& term : terms) {
     if (term.factor == 0) continue;
+    if (term.of.shape() != terms[0].of.shape()) {
+      throw Error("sum_of: all terms must have one shape, got " + to_string(terms[0].of.shape()) + " and " +
+                  to_string(term.of.shape()));
+    }
     const std::span<const float> values = term.of.values();
     for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += term.factor * static_cast<double>(values[i]);
   }

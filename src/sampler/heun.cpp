@@ -14,6 +14,7 @@ Tensor sample_heun(const Denoiser& denoise, Tensor x, std::span<const Step> step
                    const ChurnOptions& options) {
   check_steps("sample_heun", steps);
   check_churn("sample_heun", options);
+  if (has_no_values("sample_heun", x)) return x;
   const NoGrad no_grad;
   const CancelScope cancel(options.cancel);
   for (std::size_t i = 0; i < steps.size(); ++i) {
@@ -23,10 +24,10 @@ Tensor sample_heun(const Denoiser& denoise, Tensor x, std::span<const Step> step
       x = churned(x, from, noisier, options.churn.s_noise, noise.normal(x.shape(), {kStepNoise, i}, x.context()));
     }
     const Step step{noisier, to};
-    Prediction p = limited(denoise(x, {&noisier, 1}), options.clip, noisier);
+    Prediction p = limited(predicted("sample_heun", denoise, x, {&noisier, 1}), options.clip, noisier);
     Tensor next = along(x, p, step);
     if (to.sigma > 0) {
-      const Prediction q = limited(denoise(next, {&to, 1}), options.clip, to);
+      const Prediction q = limited(predicted("sample_heun", denoise, next, {&to, 1}), options.clip, to);
       p = {combine(0.5, p.x0, 0.5, q.x0), combine(0.5, p.eps, 0.5, q.eps), {}};
       next = along(x, p, step);
     }

@@ -17,12 +17,13 @@ Tensor sample_ipndm(const Denoiser& denoise, Tensor x, std::span<const Step> ste
                     const IpndmOptions& options) {
   check_steps("sample_ipndm", steps);
   if (!(options.least_alpha >= 0)) throw Error("sample_ipndm: least_alpha must not be negative");
+  if (has_no_values("sample_ipndm", x)) return x;
   const NoGrad no_grad;
   const CancelScope cancel(options.cancel);
   AdamsBashforth past;
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const auto& [from, to] = steps[i];
-    const Prediction p = denoise(x, {&from, 1});
+    const Prediction p = predicted("sample_ipndm", denoise, x, {&from, 1});
     past.add(p.eps);
     const double alpha = std::max(from.alpha, options.least_alpha);
     const Tensor e = alpha > 0 ? past.combined() : p.eps;

@@ -70,12 +70,13 @@ Tensor sample_lms(const Denoiser& denoise, Tensor x, std::span<const Step> steps
   if (options.order < 1 || options.order > 4) {
     throw Error("sample_lms: order must be 1 to 4, got " + std::to_string(options.order));
   }
+  if (has_no_values("sample_lms", x)) return x;
   const NoGrad no_grad;
   const CancelScope cancel(options.cancel);
   std::deque<Known> known;
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const NoiseLevel& from = steps[i].from;
-    const Prediction p = limited(denoise(x, {&from, 1}), options.clip, from);
+    const Prediction p = limited(predicted("sample_lms", denoise, x, {&from, 1}), options.clip, from);
     if (!known.empty() && same_ratio(known.front().level, from)) known.pop_front();  // a step that led nowhere
     known.push_front({from, p});
     if (known.size() > static_cast<std::size_t>(options.order)) known.pop_back();

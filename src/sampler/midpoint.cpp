@@ -13,8 +13,8 @@
 
 namespace eddy::inline v0_1 {
 
-Tensor midpoint_step(const Denoiser& denoise, const Tensor& x, Prediction& p, const Step& step, const LevelAt& level_at,
-                     const Clip& clip) {
+Tensor midpoint_step(const char* sampler, const Denoiser& denoise, const Tensor& x, Prediction& p, const Step& step,
+                     const LevelAt& level_at, const Clip& clip) {
   const auto& [from, to] = step;
   if (to.sigma == 0) return along(x, p, step);
   const double s = std::sqrt(from.sigma) / (std::sqrt(from.sigma) + std::sqrt(to.sigma));
@@ -23,7 +23,7 @@ Tensor midpoint_step(const Denoiser& denoise, const Tensor& x, Prediction& p, co
   const double scale = (middle.alpha + middle.sigma) / (on_path.alpha + on_path.sigma);
   Tensor x_m = along(x, p, {from, on_path});
   if (std::abs(scale - 1) > 1e-12) x_m = affine(x_m, scale);
-  p = limited(denoise(x_m, {&middle, 1}), clip, middle);
+  p = limited(predicted(sampler, denoise, x_m, {&middle, 1}), clip, middle);
   return along(x, p, step);
 }
 

@@ -23,7 +23,7 @@ class Pndm {
 
   // The raw output at a level.
   Tensor output(const Tensor& x, const NoiseLevel& level) const {
-    const Prediction p = denoise_(x, {&level, 1});
+    const Prediction p = predicted("sample_pndm", denoise_, x, {&level, 1});
     if (options_.raw == Raw::eps) return p.eps;
     const double k = std::hypot(level.alpha, level.sigma);
     return combine(level.alpha / k, p.eps, -level.sigma / k, p.x0);
@@ -96,6 +96,7 @@ void check(std::span<const Step> steps, const PndmOptions& options) {
 Tensor sample_pndm(const Denoiser& denoise, Tensor x, std::span<const Step> steps, const NoiseSource&,
                    const PndmOptions& options) {
   check(steps, options);
+  if (has_no_values("sample_pndm", x)) return x;
   const NoGrad no_grad;
   const CancelScope cancel(options.cancel);
   Pndm method(denoise, options);

@@ -51,6 +51,7 @@ Tensor sample_repaint(const Denoiser& denoise, Tensor x, std::span<const Step> s
   if (!(options.eta >= 0) || options.eta > 1) {
     throw Error("sample_repaint: eta must be in [0, 1], got " + std::to_string(options.eta));
   }
+  if (has_no_values("sample_repaint", x)) return x;
   const Tensor picture = fitted("picture", options.picture, x, false), mask = fitted("mask", options.mask, x, true);
   const Tensor unknown_mask = affine(mask, -1, 1);
   const NoGrad no_grad;
@@ -63,7 +64,7 @@ Tensor sample_repaint(const Denoiser& denoise, Tensor x, std::span<const Step> s
       std::uint32_t draw = 0;
       for (const Step& s : up) x = add_noise_step(x, noise.normal(x.shape(), {kStepNoise, i, ++draw}, x.context()), s.from, s.to);
     }
-    const Prediction p = denoise(x, {&from, 1});
+    const Prediction p = predicted("sample_repaint", denoise, x, {&from, 1});
     const Tensor x0 = clipped(p.x0, options.clip);
     const double c = options.eta == 0 ? 0 : options.eta * ancestral_deviation(steps[i]);  // Eq. 16
     const double direction = std::sqrt(std::max(0.0, to.sigma * to.sigma - c * c));

@@ -67,16 +67,17 @@ void check(std::span<const Step> steps, const ScoreVeOptions& options) {
 Tensor sample_score_ve(const Denoiser& denoise, Tensor x, std::span<const Step> steps, const NoiseSource& noise,
                        const ScoreVeOptions& options) {
   check(steps, options);
+  if (has_no_values("sample_score_ve", x)) return x;
   const NoGrad no_grad;
   const CancelScope cancel(options.cancel);
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const auto& [from, to] = steps[i];
     for (int k = 1; k <= options.correct_steps; ++k) {
-      const Tensor eps = denoise(x, {&from, 1}).eps;
+      const Tensor eps = predicted("sample_score_ve", denoise, x, {&from, 1}).eps;
       const Tensor z = noise.normal(x.shape(), {kStepNoise, i, static_cast<std::uint32_t>(k)}, x.context());
       x = corrected(x, eps, from.sigma, z, options);
     }
-    const Prediction p = denoise(x, {&from, 1});
+    const Prediction p = predicted("sample_score_ve", denoise, x, {&from, 1});
     const double r_t = from.sigma / from.alpha, r_s = to.sigma / to.alpha, square = r_t * r_t - r_s * r_s;
     if (options.clip.kind == Clip::Kind::none) {
       x = combine(to.alpha / from.alpha, x, -to.alpha * square / r_t, p.eps);

@@ -21,11 +21,12 @@ Tensor sample_score_vp(const Denoiser& denoise, Tensor x, std::span<const Step> 
       throw Error("sample_score_vp: step " + std::to_string(i) + " must begin at alpha^2 + sigma^2 = 1 with both above 0");
     }
   }
+  if (has_no_values("sample_score_vp", x)) return x;
   const NoGrad no_grad;
   const CancelScope cancel(options.cancel);
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const auto& [from, to] = steps[i];
-    const Prediction p = denoise(x, {&from, 1});
+    const Prediction p = predicted("sample_score_vp", denoise, x, {&from, 1});
     const double q = 2 * std::log(to.alpha / from.alpha);
     if (options.clip.kind == Clip::Kind::none) {
       x = combine(1 + q / 2, x, -q / from.sigma, p.eps);

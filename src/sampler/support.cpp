@@ -18,7 +18,30 @@ bool valid(const NoiseLevel& l) {
          l.alpha + l.sigma > 0;
 }
 
+void check_shape(const char* sampler, const std::string& what, const Tensor& given, const Shape& wanted) {
+  const bool fits = given.defined() && given.dtype() == DType::f32 && given.shape() == wanted;
+  if (fits) return;
+  throw Error(std::string(sampler) + ": " + what + " must be f32 of x's shape " + to_string(wanted) + ", got " +
+              (given.defined() ? to_string(given.shape()) : "nothing"));
+}
+
 }  // namespace
+
+bool has_no_values(const char* sampler, const Tensor& x) {
+  if (!x.defined() || x.dtype() != DType::f32 || x.rank() == 0) {
+    throw Error(std::string(sampler) + ": x must be an f32 tensor (N, ...), got " +
+                (x.defined() ? to_string(x.shape()) : "nothing"));
+  }
+  return x.elements() == 0;
+}
+
+Prediction predicted(const char* sampler, const Denoiser& denoise, const Tensor& x, std::span<const NoiseLevel> levels) {
+  Prediction p = denoise(x, levels);
+  check_shape(sampler, "the denoiser's x0", p.x0, x.shape());
+  check_shape(sampler, "the denoiser's eps", p.eps, x.shape());
+  if (p.variance.defined()) check_shape(sampler, "the denoiser's variance", p.variance, x.shape());
+  return p;
+}
 
 void check_steps(const char* sampler, std::span<const Step> steps, bool towards_clean) {
   const auto fail = [&](std::size_t i, const char* what) {
@@ -44,7 +67,10 @@ void report(const char* sampler, const SamplerOptions& options, std::size_t i, s
                   "; the network's output is broken, or clipping is needed");
     }
   }
-  if (options.on_step) options.on_step({i, steps.size(), steps[i].to, x, x0});
+  if (!options.on_step) return;
+  const Shape shape = x.shape();
+  options.on_step({i, steps.size(), steps[i].to, x, x0});
+  check_shape(sampler, "x after on_step of step " + std::to_string(i), x, shape);
 }
 
 double ancestral_deviation(const Step& step) {

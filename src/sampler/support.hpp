@@ -10,7 +10,13 @@ namespace eddy::inline v0_1 {
 // Steps lead from noisy to clean (or back, for inversion); throws Error naming the sampler.
 void check_steps(const char* sampler, std::span<const Step> steps, bool towards_clean = true);
 
-// Looks at x for values that are not finite (Error naming the step), then calls on_step.
+// True for an x of no samples or no values, which is its own result. Throws Error unless x is f32 of rank 1 or more.
+bool has_no_values(const char* sampler, const Tensor& x);
+
+// denoise(x, levels). Throws Error unless x0, eps and, where there is one, the variance are f32 of x's shape.
+Prediction predicted(const char* sampler, const Denoiser& denoise, const Tensor& x, std::span<const NoiseLevel> levels);
+
+// Looks at x for values that are not finite (Error naming the step), then calls on_step, which must keep x's shape.
 void report(const char* sampler, const SamplerOptions& options, std::size_t i, std::span<const Step> steps, Tensor& x,
             const std::function<Tensor()>& x0);
 

@@ -19,12 +19,13 @@ Tensor sample_tcd(const Denoiser& denoise, Tensor x, std::span<const Step> steps
     throw Error("sample_tcd: eta must be in [0, 1], got " + std::to_string(options.eta));
   }
   if (options.eta > 0 && !options.level) throw Error("sample_tcd: eta above 0 needs the option level, the level of a t");
+  if (has_no_values("sample_tcd", x)) return x;
   const NoGrad no_grad;
   const CancelScope cancel(options.cancel);
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const auto& [from, to] = steps[i];
     const NoiseLevel s = options.eta > 0 ? options.level((1 - options.eta) * to.t) : to;
-    const Prediction p = denoise(x, {&from, 1});
+    const Prediction p = predicted("sample_tcd", denoise, x, {&from, 1});
     const Tensor x0 = clipped(p.x0, options.clip);
     x = combine(s.alpha, x0, s.sigma, p.eps);
     const bool noisier = s.sigma * to.alpha < to.sigma * s.alpha;

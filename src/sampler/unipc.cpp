@@ -90,13 +90,14 @@ Tensor sample_unipc(const Denoiser& denoise, Tensor x, std::span<const Step> ste
   check_steps("sample_unipc", steps);
   if (options.order < 1) throw Error("sample_unipc: order must be at least 1, got " + std::to_string(options.order));
   const auto order = static_cast<std::size_t>(options.order);
+  if (has_no_values("sample_unipc", x)) return x;
   const NoGrad no_grad;
   const CancelScope cancel(options.cancel);
   Last last;
   std::vector<Seen> values;  // newest first
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const auto& [from, to] = steps[i];
-    const Prediction p = limited(denoise(x, {&from, 1}), options.clip, from);
+    const Prediction p = limited(predicted("sample_unipc", denoise, x, {&from, 1}), options.clip, from);
     const Seen now{half_log_snr(from), options.integrand == Integrand::x0 ? p.x0 : p.eps};
     if (last.order > 0 && std::ranges::find(options.uncorrected, i - 1) == options.uncorrected.end()) {
       const ExponentialStep before(options.integrand, 0, steps[i - 1].from, from);
