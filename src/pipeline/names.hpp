@@ -2,6 +2,8 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
+#include <iterator>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,12 +13,13 @@
 
 namespace eddy::inline v0_1 {
 
-// Names as text has them; the first that fits is the one that is written.
+// A table of names is a constexpr array of these: it is there before any constructor runs, so a host may hold configurations in
+// static variables. The first that fits is the one that is written.
 template <class T>
-using Names = std::vector<std::pair<const char*, T>>;
+using Name = std::pair<const char*, T>;
 
-template <class T>
-T named(const JsonFields& fields, const std::string& key, const std::string& text, const Names<T>& names) {
+template <class Table>
+auto named(const JsonFields& fields, const std::string& key, const std::string& text, const Table& names) {
   std::string all;
   for (const auto& [name, value] : names) {
     if (text == name) return value;
@@ -25,15 +28,17 @@ T named(const JsonFields& fields, const std::string& key, const std::string& tex
   fields.refuse(key, "one of " + all);
 }
 
-template <class T>
-std::string name_of(T value, const Names<T>& names) {
-  const auto found = std::ranges::find(names, value, &std::pair<const char*, T>::second);
-  if (found == names.end()) throw Error(std::string("no file can name this value; it must be of a kind with ") + names.front().first);
+template <class T, std::size_t n>
+std::string name_of(T value, const Name<T> (&names)[n]) {
+  const auto found = std::ranges::find(names, value, &Name<T>::second);
+  if (found == std::end(names)) {
+    throw Error(std::string("no file can name this value; it must be of a kind with ") + names[0].first);
+  }
   return found->first;
 }
 
-template <class T>
-std::vector<std::string> names_of(const std::vector<T>& values, const Names<T>& names) {
+template <class T, std::size_t n>
+std::vector<std::string> names_of(const std::vector<T>& values, const Name<T> (&names)[n]) {
   std::vector<std::string> result;
   for (const T value : values) result.push_back(name_of(value, names));
   return result;

@@ -16,13 +16,13 @@ namespace {
 using Keys = std::vector<std::string>;
 
 // Schedules by diffusers' names, and the keys that each takes.
-const Names<Keys> kArguments{{"constant", {}},
-                             {"constant_with_warmup", {"warmup"}},
-                             {"linear", {"warmup", "lr_steps"}},
-                             {"cosine", {"warmup", "lr_steps", "lr_cycles"}},
-                             {"cosine_with_restarts", {"warmup", "lr_steps", "lr_cycles"}},
-                             {"polynomial", {"warmup", "lr_steps", "lr_power", "lr_end"}},
-                             {"piecewise_constant", {"lr_rules"}}};
+const std::vector<Name<Keys>> kArguments{{"constant", {}},
+                                         {"constant_with_warmup", {"warmup"}},
+                                         {"linear", {"warmup", "lr_steps"}},
+                                         {"cosine", {"warmup", "lr_steps", "lr_cycles"}},
+                                         {"cosine_with_restarts", {"warmup", "lr_steps", "lr_cycles"}},
+                                         {"polynomial", {"warmup", "lr_steps", "lr_power", "lr_end"}},
+                                         {"piecewise_constant", {"lr_rules"}}};
 const Keys kKeys{"warmup", "lr_steps", "lr_cycles", "lr_power", "lr_end", "lr_rules"};
 
 // Numbers as JSON has them, in any locale.

@@ -14,12 +14,12 @@ namespace eddy::inline v0_1 {
 
 namespace {
 
-const Names<LossKind> kLosses{{"mse", {}},
+constexpr Name<LossKind> kLosses[]{{"mse", {}},
                               {"snr", {Weighting::snr}},
                               {"min-snr", {Weighting::min_snr}},
                               {"hybrid", {.learned_range = true}},
                               {"hybrid-min-snr", {Weighting::min_snr, true}}};
-const Names<Products> kProducts{{"f32", Products::f32}, {"bf16", Products::bf16}};
+constexpr Name<Products> kProducts[]{{"f32", Products::f32}, {"bf16", Products::bf16}};
 constexpr std::int64_t kMost = std::int64_t{1} << 40;
 
 Json object_of(const Json& json, const char* key, const std::string& source) {

@@ -88,6 +88,8 @@ void warn_if_unsteady(const SchedulerConfig& config, const NoiseLevel& first, co
   const Json& f = config.state().resolved;
   const bool limited = f.value("clip_sample", Json(false)) == true || f.value("thresholding", Json(false)) == true;
   if (limited || f.value("prediction_type", Json()) != "epsilon" || first.alpha >= 0.001 * first.sigma) return;
+  // Samplers without clip_sample are meant to go without.
+  if (!f.contains("clip_sample")) return;
   context.log(LogLevel::warning, "sample: the model predicts noise and begins at alpha = " + std::to_string(first.alpha) +
                                      ", by which errors of x0 are divided; its scheduler should have clip_sample");
 }

@@ -12,26 +12,26 @@ namespace eddy::inline v0_1 {
 
 namespace {
 
-const Names<DownBlock> kDown{{"DownBlock2D", DownBlock::down},
+constexpr Name<DownBlock> kDown[]{{"DownBlock2D", DownBlock::down},
                              {"ResnetDownsampleBlock2D", DownBlock::resnet_down},
                              {"AttnDownBlock2D", DownBlock::attn_down},
                              {"SkipDownBlock2D", DownBlock::skip_down},
                              {"AttnSkipDownBlock2D", DownBlock::attn_skip_down},
                              {"KDownBlock2D", DownBlock::k_down}};
-const Names<UpBlock> kUp{{"UpBlock2D", UpBlock::up},
+constexpr Name<UpBlock> kUp[]{{"UpBlock2D", UpBlock::up},
                          {"ResnetUpsampleBlock2D", UpBlock::resnet_up},
                          {"AttnUpBlock2D", UpBlock::attn_up},
                          {"SkipUpBlock2D", UpBlock::skip_up},
                          {"AttnSkipUpBlock2D", UpBlock::attn_skip_up},
                          {"KUpBlock2D", UpBlock::k_up}};
-const Names<Resampling> kResampling{{"conv", Resampling::conv}, {"resnet", Resampling::resnet}};
-const Names<TimeEmbedding> kTimeEmbedding{{"positional", TimeEmbedding::positional},
+constexpr Name<Resampling> kResampling[]{{"conv", Resampling::conv}, {"resnet", Resampling::resnet}};
+constexpr Name<TimeEmbedding> kTimeEmbedding[]{{"positional", TimeEmbedding::positional},
                                           {"fourier", TimeEmbedding::fourier},
                                           {"learned", TimeEmbedding::learned}};
-const Names<TimeScaleShift> kTime{{"default", TimeScaleShift::add}, {"scale_shift", TimeScaleShift::scale_shift}};
-const Names<Activation> kActivation{{"silu", Activation::silu}, {"swish", Activation::silu}, {"mish", Activation::mish},
+constexpr Name<TimeScaleShift> kTime[]{{"default", TimeScaleShift::add}, {"scale_shift", TimeScaleShift::scale_shift}};
+constexpr Name<Activation> kActivation[]{{"silu", Activation::silu}, {"swish", Activation::silu}, {"mish", Activation::mish},
                                     {"gelu", Activation::gelu}, {"relu", Activation::relu}};
-const Names<ClassEmbedding> kClass{{"timestep", ClassEmbedding::timestep}, {"identity", ClassEmbedding::identity}};
+constexpr Name<ClassEmbedding> kClass[]{{"timestep", ClassEmbedding::timestep}, {"identity", ClassEmbedding::identity}};
 
 constexpr std::int64_t kMost = 1 << 20;
 
@@ -53,8 +53,8 @@ std::string lower_case(std::string text) {
 }
 
 // diffusers takes the names of blocks with the prefix UNetRes too.
-template <class T>
-std::vector<T> block_types(JsonFields& f, const std::string& key, const std::vector<T>& otherwise, const Names<T>& names) {
+template <class T, std::size_t n>
+std::vector<T> block_types(JsonFields& f, const std::string& key, const std::vector<T>& otherwise, const Name<T> (&names)[n]) {
   if (!f.has(key)) return f.raw(key), otherwise;
   constexpr std::string_view prefix = "UNetRes";
   std::vector<T> result;

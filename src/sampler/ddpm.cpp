@@ -76,7 +76,7 @@ Tensor sample_ddpm(const Denoiser& denoise, Tensor x, std::span<const Step> step
     const Tensor x0 = clipped(p.x0, options.clip);
     const Posterior q = posterior(steps[i]);
     x = combine(q.of_x0, x0, q.of_x, x);
-    if (steps[i].to.sigma > 0 || options.noise_at_end) {
+    if (q.beta > 0 && (steps[i].to.sigma > 0 || options.noise_at_end)) {
       x = add(x, scaled_noise(noise.normal(x.shape(), {kStepNoise, i}, x.context()), q, options, p));
     }
     report("sample_ddpm", options, i, steps, x, [&] { return x0; });

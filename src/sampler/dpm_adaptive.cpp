@@ -37,6 +37,7 @@ struct Controller {
     inverse[0] = e;
     const double factor = 1 + std::atan(std::pow(inverse[0], b1) * std::pow(inverse[1], b2) * std::pow(inverse[2], b3) - 1);
     h *= factor;
+    if (!std::isfinite(h)) throw Error("sample_dpm_adaptive: the controller's factors let the step grow beyond all bounds");
     if (factor < safety) return false;
     inverse[2] = inverse[1];
     inverse[1] = inverse[0];
@@ -57,8 +58,8 @@ double error_of(std::span<const float> low, std::span<const float> high, std::sp
 
 void check(const DpmAdaptiveOptions& o) {
   if (o.order != 2 && o.order != 3) throw Error("sample_dpm_adaptive: order must be 2 or 3, got " + std::to_string(o.order));
-  if (!(o.rtol >= 0 && o.atol > 0 && o.h_init > 0 && o.accept_safety > 0 && o.most_trials > 0)) {
-    throw Error("sample_dpm_adaptive: atol, h_init, accept_safety and most_trials must be positive, rtol not negative");
+  if (!(o.rtol >= 0 && o.atol > 0 && o.h_init > 0 && o.accept_safety > 0 && o.accept_safety <= 1 && o.most_trials > 0)) {
+    throw Error("sample_dpm_adaptive: atol, h_init and most_trials must be positive, rtol not negative, accept_safety in (0, 1]");
   }
   if (!std::isfinite(o.pcoeff + o.icoeff + o.dcoeff)) throw Error("sample_dpm_adaptive: the controller's factors must be finite");
 }

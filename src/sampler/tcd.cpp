@@ -24,7 +24,8 @@ Tensor sample_tcd(const Denoiser& denoise, Tensor x, std::span<const Step> steps
   const CancelScope cancel(options.cancel);
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const auto& [from, to] = steps[i];
-    const NoiseLevel s = options.eta > 0 ? options.level((1 - options.eta) * to.t) : to;
+    NoiseLevel s = options.eta > 0 ? options.level((1 - options.eta) * to.t) : to;
+    if (s.sigma * to.alpha > to.sigma * s.alpha) s = to;  // never noisier than the step's end
     const Prediction p = predicted("sample_tcd", denoise, x, {&from, 1});
     const Tensor x0 = clipped(p.x0, options.clip);
     x = combine(s.alpha, x0, s.sigma, p.eps);

@@ -32,7 +32,7 @@ double quantile(double u) {
 
 // In one dimension the paths of the ODE keep their order: they join equal quantiles.
 Prediction ends_of_paths(const Tensor& x, std::span<const NoiseLevel> l) {
-  Prediction p{x.clone(), {}, {}};
+  Prediction p{x.clone(), x, {}};  // eps is not looked at
   for (float& v : p.x0.mutable_values()) v = static_cast<float>(quantile(cdf(static_cast<double>(v), l[0])));
   return p;
 }
@@ -140,4 +140,15 @@ TEST_CASE("tcd: an eta out of range, or without its levels, is refused") {
   CHECK_THROWS_WITH(sample_tcd(never, Tensor::zeros({1, 1}), one, philox_noise(0), options), Catch::Contains("option level"));
   options.eta = 1.5;
   CHECK_THROWS_WITH(sample_tcd(never, Tensor::zeros({1, 1}), one, philox_noise(0), options), Catch::Contains("[0, 1]"));
+}
+
+TEST_CASE("tcd: a level that is noisier than the step's end is not gone to") {
+  TcdOptions options;
+  options.eta = 0.5;
+  options.level = [](double) { return NoiseLevel{1, 1, 0.3}; };
+  const Denoiser denoise = [](const Tensor& x, std::span<const NoiseLevel>) -> Prediction {
+    return {Tensor::full(x.shape(), 2), Tensor::full(x.shape(), 1), {}};
+  };
+  const Tensor x = sample_tcd(denoise, Tensor::zeros({2, 1}), std::vector{Step{{5, 1, 4}, {0, 1, 0}}}, philox_noise(0), options);
+  CHECK(x.values()[0] == 2);
 }

@@ -51,3 +51,17 @@ TEST_CASE("ddpm: the clean end has no noise unless asked for") {
   const Tensor x = sample_ddpm(zero, Tensor::full({1, 2}, 1), last, philox_noise(1), options);
   CHECK(static_cast<double>(x.values()[1]) == Approx(0.6 * static_cast<double>(z.values()[1])));
 }
+
+TEST_CASE("ddpm: a step of no length keeps x, with a learned variance too") {
+  const Denoiser denoise = [](const Tensor& x, std::span<const NoiseLevel>) -> Prediction {
+    return {affine(x, 0.3), affine(x, 0.5), Tensor::zeros(x.shape())};
+  };
+  const Tensor x = philox_noise(2).normal({2, 3}, kInitialNoise);
+  const NoiseLevel level{5, 0.6, 0.8};
+  for (const Variance variance : {Variance::fixed_small, Variance::learned_range}) {
+    DdpmOptions options;
+    options.variance = variance;
+    const Tensor same = sample_ddpm(denoise, x, std::vector{Step{level, level}}, philox_noise(0), options);
+    for (std::size_t i = 0; i < 6; ++i) CHECK(same.values()[i] == Approx(x.values()[i]).margin(1e-6));
+  }
+}

@@ -107,7 +107,7 @@ Schedule schedule_of(const SchedulerConfig& config) {
 
 PredictionType prediction_of(const SchedulerConfig& config) {
   JsonFields f(config.state().resolved, config.state().source);
-  static const Names<PredictionType> kNames{{"epsilon", PredictionType::epsilon},
+  static constexpr Name<PredictionType> kNames[]{{"epsilon", PredictionType::epsilon},
                                             {"sample", PredictionType::sample},
                                             {"v_prediction", PredictionType::v_prediction}};
   return named(f, "prediction_type", f.text("prediction_type", ""), kNames);

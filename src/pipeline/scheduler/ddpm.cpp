@@ -6,7 +6,7 @@ namespace eddy::inline v0_1 {
 namespace {
 
 // The logarithmic forms are the same variances; diffusers' own fixed_large_log takes the root of a logarithm, which is no number.
-const Names<Variance> kVariances{{"fixed_small", Variance::fixed_small},
+constexpr Name<Variance> kVariances[]{{"fixed_small", Variance::fixed_small},
                                  {"fixed_small_log", Variance::fixed_small},
                                  {"fixed_large", Variance::fixed_large},
                                  {"fixed_large_log", Variance::fixed_large},

@@ -7,8 +7,8 @@ namespace {
 
 // Names of other classes, which diffusers takes for its own.
 void read_names(JsonFields& f) {
-  static const Names<bool> kAlgorithms{{"deis", true}, {"dpmsolver", true}, {"dpmsolver++", true}};
-  static const Names<bool> kTypes{{"logrho", true}, {"midpoint", true}, {"heun", true}, {"bh1", true}, {"bh2", true}};
+  static constexpr Name<bool> kAlgorithms[]{{"deis", true}, {"dpmsolver", true}, {"dpmsolver++", true}};
+  static constexpr Name<bool> kTypes[]{{"logrho", true}, {"midpoint", true}, {"heun", true}, {"bh1", true}, {"bh2", true}};
   named(f, "algorithm_type", f.text("algorithm_type", "deis"), kAlgorithms);
   named(f, "solver_type", f.text("solver_type", "logrho"), kTypes);
 }

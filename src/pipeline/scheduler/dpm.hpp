@@ -11,7 +11,7 @@ struct Algorithm {
 };
 
 // algorithm_type, of those that the class has.
-Algorithm read_algorithm(JsonFields& fields, const Names<Algorithm>& names);
+Algorithm read_algorithm(JsonFields& fields, std::span<const Name<Algorithm>> names);
 
 // variance_type: whatever it is, the half of the channels that holds a variance is not used.
 void read_variance_type(JsonFields& fields);

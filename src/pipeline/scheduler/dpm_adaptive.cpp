@@ -35,6 +35,7 @@ Recipe read_dpm_adaptive(JsonFields& f) {
   for (const auto& [key, value] : positive) {
     if (!(value > 0)) f.refuse(key, "positive");
   }
+  if (own.accept_safety > 1) f.refuse("accept_safety", "in (0, 1]");
   own.level_at = range.level_at;
   return [=](const SamplingOptions& o) {
     DpmAdaptiveOptions options = own;

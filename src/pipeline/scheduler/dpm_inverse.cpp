@@ -37,7 +37,7 @@ std::vector<Step> steps_of(const std::vector<Placed>& places, double closing) {
 }  // namespace
 
 Recipe read_dpm_multistep_inverse(JsonFields& f) {
-  static const Names<Algorithm> kAlgorithms{{"dpmsolver++", {Integrand::x0, 0}},
+  static constexpr Name<Algorithm> kAlgorithms[]{{"dpmsolver++", {Integrand::x0, 0}},
                                             {"dpmsolver", {Integrand::eps, 0}},
                                             {"deis", {Integrand::x0, 0}}};
   const Schedule schedule = read_schedule(f, {}, false);

@@ -3,13 +3,13 @@
 
 namespace eddy::inline v0_1 {
 
-Algorithm read_algorithm(JsonFields& f, const Names<Algorithm>& names) {
+Algorithm read_algorithm(JsonFields& f, std::span<const Name<Algorithm>> names) {
   return named(f, "algorithm_type", f.text("algorithm_type", "dpmsolver++"), names);
 }
 
 void read_variance_type(JsonFields& f) {
   if (!f.has("variance_type")) return static_cast<void>(f.raw("variance_type"));
-  static const Names<bool> kTypes{{"learned", true}, {"learned_range", true}};
+  static constexpr Name<bool> kTypes[]{{"learned", true}, {"learned_range", true}};
   named(f, "variance_type", f.text("variance_type", ""), kTypes);
 }
 
@@ -20,7 +20,7 @@ void check_end(JsonFields& f, const Algorithm& algorithm, bool ends_at_zero) {
 }
 
 Recipe read_dpm_multistep(JsonFields& f) {
-  static const Names<Algorithm> kAlgorithms{{"dpmsolver++", {Integrand::x0, 0}},
+  static constexpr Name<Algorithm> kAlgorithms[]{{"dpmsolver++", {Integrand::x0, 0}},
                                             {"dpmsolver", {Integrand::eps, 0}},
                                             {"sde-dpmsolver++", {Integrand::x0, 1}},
                                             {"sde-dpmsolver", {Integrand::eps, 1}},

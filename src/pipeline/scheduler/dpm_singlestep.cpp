@@ -5,7 +5,7 @@
 namespace eddy::inline v0_1 {
 
 Recipe read_dpm_singlestep(JsonFields& f) {
-  static const Names<Algorithm> kAlgorithms{{"dpmsolver++", {Integrand::x0, 0}},
+  static constexpr Name<Algorithm> kAlgorithms[]{{"dpmsolver++", {Integrand::x0, 0}},
                                             {"dpmsolver", {Integrand::eps, 0}},
                                             {"sde-dpmsolver++", {Integrand::x0, 1}},
                                             {"deis", {Integrand::x0, 0}}};

@@ -48,7 +48,7 @@ Recipe read_dpmpp_sde(JsonFields& f) {
 
 Recipe read_dpmpp_2m_sde(JsonFields& f) {
   using Correction = Dpmpp2mSdeOptions::Correction;
-  const Names<Correction> corrections{{"midpoint", Correction::midpoint}, {"heun", Correction::heun}};
+  constexpr Name<Correction> corrections[]{{"midpoint", Correction::midpoint}, {"heun", Correction::heun}};
   const SigmaList list = read_sigma_list(f);
   Dpmpp2mSdeOptions options;
   read_brownian(f, options);

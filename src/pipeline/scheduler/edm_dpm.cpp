@@ -26,7 +26,7 @@ std::vector<NoiseLevel> levels_of(const EdmFields& e, const SamplingOptions& o, 
 }  // namespace
 
 Recipe read_edm_dpm_multistep(JsonFields& f) {
-  static const Names<Algorithm> kAlgorithms{{"dpmsolver++", {Integrand::x0, 0}},
+  static constexpr Name<Algorithm> kAlgorithms[]{{"dpmsolver++", {Integrand::x0, 0}},
                                             {"sde-dpmsolver++", {Integrand::x0, 1}},
                                             {"deis", {Integrand::x0, 0}}};
   const EdmFields e = read_edm(f);

@@ -9,9 +9,9 @@ namespace eddy::inline v0_1 {
 
 namespace {
 
-const Names<bool> kSchedules{{"karras", false}, {"exponential", true}};
-const Names<bool> kEnds{{"zero", false}, {"sigma_min", true}};
-const Names<bool> kKinds{{"epsilon", false}, {"v_prediction", true}};
+constexpr Name<bool> kSchedules[]{{"karras", false}, {"exponential", true}};
+constexpr Name<bool> kEnds[]{{"zero", false}, {"sigma_min", true}};
+constexpr Name<bool> kKinds[]{{"epsilon", false}, {"v_prediction", true}};
 
 double rounded(double x) { return static_cast<double>(static_cast<float>(x)); }
 

@@ -8,12 +8,12 @@ namespace eddy::inline v0_1 {
 
 namespace {
 
-const Names<bool> kInterpolations{{"linear", false}, {"log_linear", true}};
-const Names<bool> kTimes{{"discrete", false}, {"continuous", true}};
-const Names<bool> kEnds{{"zero", false}, {"sigma_min", true}};
+constexpr Name<bool> kInterpolations[]{{"linear", false}, {"log_linear", true}};
+constexpr Name<bool> kTimes[]{{"discrete", false}, {"continuous", true}};
+constexpr Name<bool> kEnds[]{{"zero", false}, {"sigma_min", true}};
 
 // diffusers calls the network before churn and reads its output at the noisier x, v at the level before.
-const Names<decltype(EulerOptions::x0_of_churned)> churned_by_kind() {
+std::vector<Name<decltype(EulerOptions::x0_of_churned)>> churned_by_kind() {
   using P = const Prediction&;
   using T = const Tensor&;
   using L = const NoiseLevel&;

@@ -15,7 +15,7 @@ namespace eddy::inline v0_1 {
 
 namespace {
 
-const Names<bool> kShifts{{"exponential", false}, {"linear", true}};
+constexpr Name<bool> kShifts[]{{"exponential", false}, {"linear", true}};
 
 struct Fields {
   int train_steps;

@@ -15,7 +15,7 @@ std::optional<double> read_positive(JsonFields& f, const char* key) {
   return value;
 }
 
-const Names<bool> kEnds{{"zero", false}, {"sigma_min", true}};
+constexpr Name<bool> kEnds[]{{"zero", false}, {"sigma_min", true}};
 
 }  // namespace
 

@@ -23,7 +23,7 @@ Recipe read_pndm(JsonFields& f) {
   const Schedule schedule = read_schedule(f, {}, false);
   const SpacingFields spacing = read_spacing(f, Spacing::leading);
   const bool skip = f.boolean("skip_prk_steps", false), set_alpha_to_one = f.boolean("set_alpha_to_one", false);
-  static const Names<Raw> kRaw{{"epsilon", Raw::eps}, {"v_prediction", Raw::velocity}};
+  static constexpr Name<Raw> kRaw[]{{"epsilon", Raw::eps}, {"v_prediction", Raw::velocity}};
   const Raw raw = named(f, "prediction_type", f.text("prediction_type", "epsilon"), kRaw);
   const Adapter adapter = raw == Raw::eps ? from_eps : from_v;
   return [=](const SamplingOptions& o) -> Sampling {

@@ -5,20 +5,20 @@ namespace eddy::inline v0_1 {
 
 namespace {
 
-const std::vector<std::string> kBetaSchedules{"linear", "scaled_linear", "squaredcos_cap_v2", "exp", "sigmoid", "laplace"};
-const Names<Spacing> kSpacings{
+constexpr std::string_view kBetaSchedules[]{"linear", "scaled_linear", "squaredcos_cap_v2", "exp", "sigmoid", "laplace"};
+constexpr Name<Spacing> kSpacings[]{
     {"linspace", Spacing::linspace}, {"leading", Spacing::leading}, {"trailing", Spacing::trailing}};
 
 }  // namespace
 
-const Names<Denoiser (*)(Network, Condition)> kAdapters{
+constexpr Name<Denoiser (*)(Network, Condition)> kAdapters[4]{
     {"epsilon", from_eps}, {"sample", from_x0}, {"v_prediction", from_v}, {"flow_prediction", from_flow}};
 
 Schedule read_schedule(JsonFields& f, const BetaDefaults& defaults, bool rescale) {
   const int steps = static_cast<int>(f.integer("num_train_timesteps", defaults.num_train_timesteps, 2, 1000000));
   const double start = f.number("beta_start", defaults.start), end = f.number("beta_end", defaults.end);
   const std::string schedule = f.text("beta_schedule", defaults.schedule);
-  if (std::ranges::find(kBetaSchedules, schedule) == kBetaSchedules.end()) {
+  if (std::ranges::find(kBetaSchedules, schedule) == std::end(kBetaSchedules)) {
     f.refuse("beta_schedule", "one of linear, scaled_linear, squaredcos_cap_v2, exp, sigmoid, laplace");
   }
   const std::vector<double> trained = f.numbers("trained_betas");

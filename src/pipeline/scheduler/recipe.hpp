@@ -61,7 +61,7 @@ Clip read_clip(JsonFields& fields, bool clip_sample);
 
 // prediction_type: the adapter of the network.
 using Adapter = std::function<Denoiser(Network, Condition)>;
-extern const Names<Denoiser (*)(Network, Condition)> kAdapters;  // epsilon, sample, v_prediction, flow_prediction
+extern const Name<Denoiser (*)(Network, Condition)> kAdapters[4];  // epsilon, sample, v_prediction, flow_prediction
 Adapter read_adapter(JsonFields& fields, const std::string& otherwise = "epsilon");
 
 // ---- binding -----------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 // SCMScheduler: angles 1.5708, 1.3, 0 with two steps, else even ones from 1.5708 to 0; the level of t is (cos t, s sin t) with
 // s = sigma_data, and the pipeline begins with noise of deviation s. TrigFlow's
 // x0 = cos(t) x - s sin(t) F(x / s) is EDM's scaling with the sign of F turned [Lu2024, 2.1].
+#include <algorithm>
 #include <cmath>
 
 #include "eddy/ops.hpp"
@@ -42,7 +43,11 @@ Recipe read_scm(JsonFields& f) {
       const Denoiser denoise = from_edm(std::move(network), std::move(condition), {.sigma_data = sigma_data, .negative = true});
       return [denoise](const Tensor& x, std::span<const NoiseLevel> l) {
         Prediction p = denoise(x, l);
-        if (std::cos(l[0].t) < 0) p.x0 = combine(1, p.x0, std::cos(l[0].t), x);  // beyond pi / 2, where no alpha stands for it
+        // Beyond pi / 2 alpha is negative, which no level says.
+        std::vector<double> beyond;
+        for (const NoiseLevel& level : l) beyond.push_back(std::min(0.0, std::cos(level.t)));
+        if (std::ranges::all_of(beyond, [](double alpha) { return alpha == 0; })) return p;
+        p.x0 = l.size() == 1 ? combine(1, p.x0, beyond[0], x) : combine(std::vector<double>(l.size(), 1.0), p.x0, beyond, x);
         return p;
       };
     };

@@ -8,7 +8,7 @@ namespace eddy::inline v0_1 {
 
 namespace {
 
-const Names<SigmaKind> kLists{{"karras", SigmaKind::karras},
+constexpr Name<SigmaKind> kLists[]{{"karras", SigmaKind::karras},
                               {"exponential", SigmaKind::exponential},
                               {"polyexponential", SigmaKind::polyexponential},
                               {"beta", SigmaKind::beta},
@@ -19,7 +19,7 @@ const Names<SigmaKind> kLists{{"karras", SigmaKind::karras},
                               {"ays_sdxl", SigmaKind::ays_sdxl},
                               {"ays_svd", SigmaKind::ays_svd}};
 
-const Names<SigmaKind> kUses{{"use_karras_sigmas", SigmaKind::karras},
+constexpr Name<SigmaKind> kUses[]{{"use_karras_sigmas", SigmaKind::karras},
                              {"use_exponential_sigmas", SigmaKind::exponential},
                              {"use_beta_sigmas", SigmaKind::beta},
                              {"use_lu_lambdas", SigmaKind::lu},

@@ -91,13 +91,13 @@ SolverGrid read_solver_grid(JsonFields& f, const Schedule& schedule, const std::
   grid.flow_shift = f.number("flow_shift", 1);
   if (!(grid.flow_shift > 0)) f.refuse("flow_shift", "above 0");
   grid.dynamic_shift = f.boolean("use_dynamic_shifting", false);
-  static const Names<bool> kShifts{{"exponential", false}, {"linear", true}};
+  static constexpr Name<bool> kShifts[]{{"exponential", false}, {"linear", true}};
   grid.linear_shift = named(f, "time_shift_type", f.text("time_shift_type", "exponential"), kShifts);
   return grid;
 }
 
 bool read_ends_at_zero(JsonFields& f) {
-  static const Names<bool> kEnds{{"zero", true}, {"sigma_min", false}};
+  static constexpr Name<bool> kEnds[]{{"zero", true}, {"sigma_min", false}};
   return named(f, "final_sigmas_type", f.text("final_sigmas_type", "zero"), kEnds);
 }
 
@@ -129,7 +129,7 @@ Adapter read_solver_adapter(JsonFields& f, const SolverGrid& grid, Integrand int
 }
 
 SecondOrder read_second_order(JsonFields& f) {
-  static const Names<SecondOrder> kNames{{"midpoint", SecondOrder::midpoint}, {"heun", SecondOrder::heun},
+  static constexpr Name<SecondOrder> kNames[]{{"midpoint", SecondOrder::midpoint}, {"heun", SecondOrder::heun},
                                          {"logrho", SecondOrder::midpoint},   {"bh1", SecondOrder::midpoint},
                                          {"bh2", SecondOrder::midpoint}};
   return named(f, "solver_type", f.text("solver_type", "midpoint"), kNames);

@@ -31,11 +31,11 @@ std::vector<Step> steps_of(const Schedule& schedule, int n) {
 Recipe read_unclip(JsonFields& f) {
   const int train_steps = static_cast<int>(f.integer("num_train_timesteps", 1000, 2, 1000000));
   if (f.text("beta_schedule", "squaredcos_cap_v2") != "squaredcos_cap_v2") f.refuse("beta_schedule", "squaredcos_cap_v2");
-  static const Names<Variance> kVariances{{"fixed_small_log", Variance::fixed_small}, {"learned_range", Variance::learned_range}};
+  static constexpr Name<Variance> kVariances[]{{"fixed_small_log", Variance::fixed_small}, {"learned_range", Variance::learned_range}};
   const Variance variance = named(f, "variance_type", f.text("variance_type", "fixed_small_log"), kVariances);
   const bool clip = f.boolean("clip_sample", true);
   const double range = f.number("clip_sample_range", 1);
-  static const Names<Denoiser (*)(Network, Condition)> kPredictions{{"epsilon", from_eps}, {"sample", from_x0}};
+  static constexpr Name<Denoiser (*)(Network, Condition)> kPredictions[]{{"epsilon", from_eps}, {"sample", from_x0}};
   const Adapter adapter = named(f, "prediction_type", f.text("prediction_type", "epsilon"), kPredictions);
   const Schedule schedule = Schedule::diffusers(cosine_betas(train_steps), false);
   return [=](const SamplingOptions& o) -> Sampling {
@@ -47,8 +47,9 @@ Recipe read_unclip(JsonFields& f) {
     const auto at_schedule = [=](Network network, Condition condition) -> Denoiser {
       const Denoiser denoise = adapter(std::move(network), std::move(condition));
       return [=](const Tensor& x, std::span<const NoiseLevel> levels) {
-        const NoiseLevel level = schedule.level(static_cast<int>(levels[0].t));
-        return denoise(x, {&level, 1});
+        std::vector<NoiseLevel> of_schedule;
+        for (const NoiseLevel& level : levels) of_schedule.push_back(schedule.level(static_cast<int>(level.t)));
+        return denoise(x, of_schedule);
       };
     };
     return {steps_of(schedule, n), bound(sample_ddpm, options), 1, at_schedule};

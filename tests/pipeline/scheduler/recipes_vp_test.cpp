@@ -76,3 +76,29 @@ TEST_CASE("schedulers: as many steps as their pipelines take, where none are ask
     CHECK(sampling_of(read(name)).steps.size() == steps);
   }
 }
+
+TEST_CASE("schedulers: a sample among others at levels of their own is predicted as alone") {
+  const Network network = [](const Tensor& x, const Tensor& t, const Condition&) {
+    return affine(x, 0.5, 0.01 * static_cast<double>(t.values()[0]));
+  };
+  const Network by_sample = [](const Tensor& x, const Tensor& t, const Condition&) {
+    Tensor y = affine(x, 0.5);
+    const auto row = static_cast<std::size_t>(x.elements() / x.extent(0));
+    for (std::size_t i = 0; i < y.values().size(); ++i) y.mutable_values()[i] += 0.01f * t.values()[i / row];
+    return y;
+  };
+  for (const char* name : {"UnCLIPScheduler", "SCMScheduler"}) {
+    INFO(name);
+    const Sampling sampling = sampling_of(SchedulerConfig(R"({"_class_name":")" + std::string(name) + "\"}"), {.steps = 2});
+    const std::vector<NoiseLevel> levels{sampling.steps[0].from, sampling.steps[1].from};
+    const Tensor x = philox_noise(3).normal({2, 4, 4, 2}, kInitialNoise);
+    const Prediction together = sampling.denoiser(by_sample, {})(x, levels);
+    for (std::int64_t i = 0; i < 2; ++i) {
+      const Prediction alone = sampling.denoiser(network, {})(x.rows(i, 1).clone(), {&levels[static_cast<std::size_t>(i)], 1});
+      for (std::size_t k = 0; k < 32; ++k) {
+        const std::size_t at = static_cast<std::size_t>(i) * 32 + k;
+        REQUIRE(together.x0.values()[at] == Approx(alone.x0.values()[k]).epsilon(1e-5).margin(1e-5));
+      }
+    }
+  }
+}

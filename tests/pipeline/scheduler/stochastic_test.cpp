@@ -57,6 +57,18 @@ TEST_CASE("k-diffusion's samplers: eta of the call counts before the configurati
   CHECK_THROWS_WITH(sampling_of(config("DPMSolverSDEScheduler"), {.eta = 0.5}), Catch::Contains("has no eta"));
 }
 
+TEST_CASE("dpm_adaptive: a safety that no step can have is refused at once") {
+  CHECK_THROWS_WITH(SchedulerConfig(R"({"_class_name":"dpm_adaptive","accept_safety":3})", "s.json"),
+                    Catch::Contains("s.json: accept_safety"));
+  DpmAdaptiveOptions options;
+  options.accept_safety = 3;
+  options.level_at = [](double ratio) { return NoiseLevel{0, 1, ratio}; };
+  const Denoiser never = [](const Tensor&, std::span<const NoiseLevel>) -> Prediction { throw Error("called"); };
+  CHECK_THROWS_WITH(sample_dpm_adaptive(never, Tensor::zeros({1, 2}), std::vector{Step{{0, 1, 9}, {0, 1, 1}}}, philox_noise(0),
+                                        options),
+                    Catch::Contains("accept_safety"));
+}
+
 TEST_CASE("dpm_fast: the steps asked for are evaluations") {
   for (const int n : {1, 2, 3, 7, 9, 10}) {
     int calls = 0;
