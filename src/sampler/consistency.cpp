@@ -35,8 +35,8 @@ Tensor sample_consistency(const Denoiser& denoise, Tensor x, std::span<const Ste
   const CancelScope cancel(options.cancel);
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const auto& [from, to] = steps[i];
-    const Prediction p = predicted("sample_consistency", denoise, x, {&from, 1});
-    const Tensor f = with_boundary(x, clipped(p.x0, options.clip), from, options.timestep_scaling);
+    const Tensor x0 = predicted_x0("sample_consistency", denoise, x, {&from, 1});
+    const Tensor f = with_boundary(x, clipped(x0, options.clip), from, options.timestep_scaling);
     const double c = to.sigma * options.noise_scale;
     x = c > 0 ? combine(to.alpha, f, c, noise.normal(x.shape(), {kStepNoise, i}, x.context())) : affine(f, to.alpha);
     report("sample_consistency", options, i, steps, x, [&] { return f; });

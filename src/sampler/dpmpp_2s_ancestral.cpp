@@ -22,12 +22,12 @@ Tensor sample_dpmpp_2s_ancestral(const Denoiser& denoise, Tensor x, std::span<co
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const auto& [from, to] = steps[i];
     const AncestralStep step = ancestral_step(ratio(from), ratio(to), options.eta);
-    const Tensor x0 = clipped(predicted(name, denoise, x, {&from, 1}).x0, options.clip);
+    const Tensor x0 = clipped(predicted_x0(name, denoise, x, {&from, 1}), options.clip);
     Tensor second = x0;
     if (step.down > 0) {
       const NoiseLevel middle = level_of(name, options.level_at, std::sqrt(ratio(from) * step.down));
       const Tensor u = first_order(x, x0, from, middle, ratio(middle));
-      second = clipped(predicted(name, denoise, u, {&middle, 1}).x0, options.clip);
+      second = clipped(predicted_x0(name, denoise, u, {&middle, 1}), options.clip);
     }
     x = first_order(x, second, from, to, step.down);
     if (const double deviation = to.alpha * step.up * options.s_noise; deviation > 0) {

@@ -27,7 +27,7 @@ Tensor sample_dpmpp_3m_sde(const Denoiser& denoise, Tensor x, std::span<const St
   double h_1 = 0, h_2 = 0;
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const auto& [from, to] = steps[i];
-    const Tensor x0 = clipped(predicted(name, denoise, x, {&from, 1}).x0, options.clip);
+    const Tensor x0 = clipped(predicted_x0(name, denoise, x, {&from, 1}), options.clip);
     const double h = to.sigma > 0 ? std::log(ratio(from) / ratio(to)) : 0;
     if (to.sigma == 0) {
       x = affine(x0, to.alpha);

@@ -37,12 +37,12 @@ Tensor sample_dpmpp_sde(const Denoiser& denoise, Tensor x, std::span<const Step>
       if (deviation == 0) return moved;
       return combine(1, moved, deviation, brownian.between(x, i, number, ratio(start), ratio(level)));
     };
-    const Tensor x0 = clipped(predicted(name, denoise, x, {&from, 1}).x0, options.clip);
+    const Tensor x0 = clipped(predicted_x0(name, denoise, x, {&from, 1}), options.clip);
     Tensor mixed = x0;
     if (to.sigma > 0) {
       const double between = std::pow(ratio(from), 1 - options.r) * std::pow(ratio(to), options.r);
       const NoiseLevel middle = level_of(name, options.level_at, between);
-      const Tensor second = clipped(predicted(name, denoise, stage(0, x0, middle), {&middle, 1}).x0, options.clip);
+      const Tensor second = clipped(predicted_x0(name, denoise, stage(0, x0, middle), {&middle, 1}), options.clip);
       mixed = weight == 1 ? second : combine(1 - weight, x0, weight, second);
     }
     x = stage(1, mixed, to);

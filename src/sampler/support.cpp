@@ -43,6 +43,13 @@ Prediction predicted(const char* sampler, const Denoiser& denoise, const Tensor&
   return p;
 }
 
+Tensor predicted_x0(const char* sampler, const Denoiser& denoise, const Tensor& x, std::span<const NoiseLevel> levels) {
+  const Prediction p = denoise(x, levels);
+  check_shape(sampler, "the denoiser's x0", p.x0, x.shape());
+  if (p.eps.defined()) check_shape(sampler, "the denoiser's eps", p.eps, x.shape());
+  return p.x0;
+}
+
 void check_steps(const char* sampler, std::span<const Step> steps, bool towards_clean) {
   const auto fail = [&](std::size_t i, const char* what) {
     throw Error(std::string(sampler) + ": step " + std::to_string(i) + " " + what);

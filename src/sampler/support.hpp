@@ -15,6 +15,8 @@ bool has_no_values(const char* sampler, const Tensor& x);
 
 // denoise(x, levels). Throws Error unless x0, eps and, where there is one, the variance are f32 of x's shape.
 Prediction predicted(const char* sampler, const Denoiser& denoise, const Tensor& x, std::span<const NoiseLevel> levels);
+// The same of a denoiser that may give x0 alone, for samplers that look at nothing else.
+Tensor predicted_x0(const char* sampler, const Denoiser& denoise, const Tensor& x, std::span<const NoiseLevel> levels);
 
 // Looks at x for values that are not finite (Error naming the step), then calls on_step, which must keep x's shape.
 void report(const char* sampler, const SamplerOptions& options, std::size_t i, std::span<const Step> steps, Tensor& x,
