@@ -32,7 +32,7 @@ double quantile(double u) {
 
 // In one dimension the paths of the ODE keep their order: they join equal quantiles.
 Prediction ends_of_paths(const Tensor& x, std::span<const NoiseLevel> l) {
-  Prediction p{x.clone(), x, {}};  // eps is not looked at
+  Prediction p{x.clone(), {}, {}};
   for (float& v : p.x0.mutable_values()) v = static_cast<float>(quantile(cdf(static_cast<double>(v), l[0])));
   return p;
 }
