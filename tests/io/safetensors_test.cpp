@@ -119,7 +119,7 @@ TEST_CASE("safetensors: any order of names and any alignment, floating types as 
 
 TEST_CASE("safetensors: every floating type becomes every other as PyTorch rounds") {
   const double in[] = {1.0, -2.5, 65504.0, 65519.9, 65520.0, 1e-8, 3.4028236e38, std::nan(""), 0.1};
-  const float f32[] = {1.0f, -2.5f, 65504.0f, 65519.9f, 65520.0f, 1e-8f, 3.4028236e38f, NAN, 0.1f};
+  const float f32[] = {1.0f, -2.5f, 65504.0f, 65519.9f, 65520.0f, 1e-8f, INFINITY, NAN, 0.1f};
   const std::uint16_t f16[] = {0x3c00, 0xc100, 0x7bff, 0x7bff, 0x7c00, 0, 0x7c00, 0x7e00, 0x2e66};
   const std::uint16_t bf16[] = {0x3f80, 0xc020, 0x4780, 0x4780, 0x4780, 0x322c, 0x7f80, 0x7fc0, 0x3dcd};
   constexpr std::size_t n = std::size(in);

@@ -27,13 +27,27 @@ struct Case {
 std::vector<Case> cases() {
   // Under accelerate the script's rate spans its micro-batches, though it moves once an update.
   const RateSchedule stretched = [](std::int64_t step, std::int64_t steps) { return cosine_rate(3 * 2)(step, steps * 2); };
-  std::vector<Case> all(3);
-  all[0] = {"epsilon", {}, {.beta1 = 0.95, .weight_decay = 1e-6}, 2, 1e-3, stretched, {.update_after_step = 0, .power = 0.75}};
-  all[1] = {"sample", {.prediction = PredictionType::sample, .weighting = Weighting::snr}, {.weight_decay = 1e-2}, 1, 1e-3,
-            linear_rate(4), {.decay = 0.99, .min_decay = 0.9, .update_after_step = 3}};
-  all[2] = {"v_prediction", {.prediction = PredictionType::v_prediction, .weighting = Weighting::min_snr},
-            {.beta2 = 0.99, .eps = 1e-6, .weight_decay = 1e-2}, 2, 2e-3, polynomial_rate(2, 2, 1e-4 / 2e-3), {.decay = 0.999}};
-  return all;
+  Case epsilon{"epsilon", {}};
+  epsilon.optimizer.beta1 = 0.95;
+  epsilon.optimizer.weight_decay = 1e-6;
+  epsilon.accumulate = 2;
+  epsilon.rate = 1e-3;
+  epsilon.schedule = stretched;
+  epsilon.ema = {.update_after_step = 0, .power = 0.75};
+  Case sample{"sample", {.prediction = PredictionType::sample, .weighting = Weighting::snr}};
+  sample.optimizer.weight_decay = 1e-2;
+  sample.rate = 1e-3;
+  sample.schedule = linear_rate(4);
+  sample.ema = {.decay = 0.99, .min_decay = 0.9, .update_after_step = 3};
+  Case velocity{"v_prediction", {.prediction = PredictionType::v_prediction, .weighting = Weighting::min_snr}};
+  velocity.optimizer.beta2 = 0.99;
+  velocity.optimizer.eps = 1e-6;
+  velocity.optimizer.weight_decay = 1e-2;
+  velocity.accumulate = 2;
+  velocity.rate = 2e-3;
+  velocity.schedule = polynomial_rate(2, 2, 1e-4 / 2e-3);
+  velocity.ema = {.decay = 0.999};
+  return {epsilon, sample, velocity};
 }
 
 // The golden's batches and noise in place of the loader's and the seed's.
