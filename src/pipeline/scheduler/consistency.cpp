@@ -17,13 +17,10 @@ struct Fields {
 
 Fields read_fields(JsonFields& f) {
   const int train_steps = static_cast<int>(f.integer("num_train_timesteps", 40, 2, 1000000));
-  const double low = f.number("sigma_min", 0.002), high = f.number("sigma_max", 80), data = f.number("sigma_data", 0.5);
-  const double s_noise = f.number("s_noise", 1), rho = f.number("rho", 7);
-  if (!(low > 0)) f.refuse("sigma_min", "a number above 0");
-  if (!(high > low)) f.refuse("sigma_max", "a number above sigma_min");
-  if (!(data > 0)) f.refuse("sigma_data", "a number above 0");
+  const double low = read_positive(f, "sigma_min", 0.002), high = read_positive(f, "sigma_max", 80);
+  check_sigma_ends(f, low, high);
+  const double data = read_positive(f, "sigma_data", 0.5), s_noise = f.number("s_noise", 1), rho = read_positive(f, "rho", 7);
   if (!(s_noise >= 0)) f.refuse("s_noise", "a number of at least 0");
-  if (!(rho > 0)) f.refuse("rho", "a number above 0");
   return {train_steps, low, high, data, s_noise, rho, f.boolean("clip_denoised", true)};
 }
 

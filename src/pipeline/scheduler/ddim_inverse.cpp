@@ -8,12 +8,11 @@ Recipe read_ddim_inverse(JsonFields& f) {
   const SpacingFields spacing = read_spacing(f, Spacing::leading);
   if (spacing.spacing == Spacing::linspace) f.refuse("timestep_spacing", "leading or trailing");
   const bool set_alpha_to_one = f.boolean("set_alpha_to_one", true);
-  const bool clip_sample = f.boolean("clip_sample", true);
-  const double range = f.number("clip_sample_range", 1);
+  const Clip clip = read_clip_sample(f, true);
   const Adapter adapter = read_adapter(f);
   return [=](const SamplingOptions& o) -> Sampling {
     DdimOptions own;
-    if (clip_sample) own.clip = {Clip::Kind::range, range};
+    own.clip = clip;
     const Sampler sampler = [own](const Denoiser& denoise, Tensor x, std::span<const Step> steps, const NoiseSource&,
                                   const SamplerOptions& call) {
       DdimOptions options = own;

@@ -11,8 +11,7 @@ DistilledFields read_distilled(JsonFields& f) {
   const Clip clip = read_clip(f, false);
   f.boolean("set_alpha_to_one", true);
   read_spacing(f, Spacing::leading);
-  const double scaling = f.number("timestep_scaling", 10);
-  if (!(scaling > 0)) f.refuse("timestep_scaling", "a number above 0");
+  const double scaling = read_positive(f, "timestep_scaling", 10);
   return {std::move(schedule), original, clip, read_adapter(f), scaling};
 }
 

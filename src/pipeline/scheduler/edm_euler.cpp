@@ -37,16 +37,14 @@ std::vector<NoiseLevel> EdmFields::levels(const SamplingOptions& options, int n)
 
 EdmFields read_edm(JsonFields& f) {
   EdmFields e;
-  e.sigma_min = f.number("sigma_min", 0.002);
-  e.sigma_max = f.number("sigma_max", 80);
-  if (!(e.sigma_min > 0 && e.sigma_max > e.sigma_min)) f.refuse("sigma_max", "above sigma_min, and both above 0");
-  e.scaling.sigma_data = f.number("sigma_data", 0.5);
-  if (!(e.scaling.sigma_data > 0)) f.refuse("sigma_data", "a number above 0");
+  e.sigma_min = read_positive(f, "sigma_min", 0.002);
+  e.sigma_max = read_positive(f, "sigma_max", 80);
+  check_sigma_ends(f, e.sigma_min, e.sigma_max);
+  e.scaling.sigma_data = read_positive(f, "sigma_data", 0.5);
   e.exponential = named(f, "sigma_schedule", f.text("sigma_schedule", "karras"), kSchedules);
   e.num_train_timesteps = static_cast<int>(f.integer("num_train_timesteps", 1000, 2, 1000000));
   e.scaling.negative = named(f, "prediction_type", f.text("prediction_type", "epsilon"), kKinds);
-  e.rho = f.number("rho", 7);
-  if (!(e.rho > 0)) f.refuse("rho", "a number above 0");
+  e.rho = read_positive(f, "rho", 7);
   e.end_at_smallest = named(f, "final_sigmas_type", f.text("final_sigmas_type", "zero"), kEnds);
   return e;
 }

@@ -31,8 +31,7 @@ std::vector<Name<decltype(EulerOptions::x0_of_churned)>> churned_by_kind() {
 Recipe read_euler(JsonFields& f) {
   SigmaSpace space = read_sigma_space(f, {}, true, true);
   space.log_linear = named(f, "interpolation_type", f.text("interpolation_type", "linear"), kInterpolations);
-  space.sigma_min = f.optional_number("sigma_min");
-  space.sigma_max = f.optional_number("sigma_max");
+  read_sigma_ends(f, space);
   const bool continuous = named(f, "timestep_type", f.text("timestep_type", "discrete"), kTimes);
   space.end_at_smallest = named(f, "final_sigmas_type", f.text("final_sigmas_type", "zero"), kEnds);
   std::string kind = f.text("prediction_type", "epsilon");

@@ -79,8 +79,7 @@ Denoiser from_inverted_flow(Network network, Condition condition) {
 Fields read_fields(JsonFields& f) {
   Fields s{};
   s.train_steps = static_cast<int>(f.integer("num_train_timesteps", 1000, 2, 1000000));
-  s.shift = f.number("shift", 1);
-  if (!(s.shift > 0)) f.refuse("shift", "a number above 0");
+  s.shift = read_positive(f, "shift", 1);
   s.dynamic = f.boolean("use_dynamic_shifting", false);
   s.base_shift = f.number("base_shift", 0.5);
   s.max_shift = f.number("max_shift", 1.15);

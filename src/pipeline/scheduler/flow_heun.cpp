@@ -5,8 +5,7 @@ namespace eddy::inline v0_1 {
 
 Recipe read_flow_heun(JsonFields& f) {
   const int train_steps = static_cast<int>(f.integer("num_train_timesteps", 1000, 2, 1000000));
-  const double shift = f.number("shift", 1);
-  if (!(shift > 0)) f.refuse("shift", "a number above 0");
+  const double shift = read_positive(f, "shift", 1);
   return [=](const SamplingOptions& o) -> Sampling {
     const TrainingSigmas table = flow_training_sigmas(train_steps, shift);
     const int n = steps_or(o, 28);

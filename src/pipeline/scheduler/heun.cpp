@@ -6,9 +6,7 @@ namespace eddy::inline v0_1 {
 Recipe read_heun(JsonFields& f) {
   const SigmaSpace space = read_sigma_space(f, {.start = 0.00085, .end = 0.012}, false, true);
   ChurnOptions own;
-  const bool clip = f.boolean("clip_sample", false);
-  const double range = f.number("clip_sample_range", 1);
-  if (clip) own.clip = {Clip::Kind::range, range};
+  own.clip = read_clip_sample(f, false);
   own.level_at = space.level_at();
   const Adapter adapter = read_adapter(f);
   return [=](const SamplingOptions& o) -> Sampling {

@@ -9,20 +9,13 @@ namespace eddy::inline v0_1 {
 
 namespace {
 
-std::optional<double> read_positive(JsonFields& f, const char* key) {
-  const std::optional<double> value = f.optional_number(key);
-  if (value && !(*value > 0)) f.refuse(key, "a positive number");
-  return value;
-}
-
 constexpr Name<bool> kEnds[]{{"zero", false}, {"sigma_min", true}};
 
 }  // namespace
 
 SigmaList read_sigma_list(JsonFields& f) {
   SigmaSpace space = read_sigma_space(f, {}, true, true);
-  space.sigma_min = read_positive(f, "sigma_min");
-  space.sigma_max = read_positive(f, "sigma_max");
+  read_sigma_ends(f, space);
   space.end_at_smallest = named(f, "final_sigmas_type", f.text("final_sigmas_type", "zero"), kEnds);
   return {space, read_adapter(f)};
 }
@@ -33,7 +26,7 @@ SigmaRange read_sigma_range(JsonFields& f) {
   const TrainingSigmas table(read_schedule(f));
   const double low = rounded(read_positive(f, "sigma_min").value_or(table.smallest()));
   const double high = rounded(read_positive(f, "sigma_max").value_or(table.largest()));
-  if (!(high > low)) f.refuse("sigma_max", "above sigma_min");
+  check_sigma_ends(f, low, high);
   return {table, low, high, read_adapter(f), [table](double sigma) { return NoiseLevel{table.t_of(sigma), 1, sigma}; }};
 }
 

@@ -38,9 +38,8 @@ std::vector<Step> steps_of(int n, double sigma_min, double sigma_max) {
 }  // namespace
 
 Recipe read_karras_ve(JsonFields& f) {
-  const double low = f.number("sigma_min", 0.02), high = f.number("sigma_max", 100);
-  if (!(low > 0)) f.refuse("sigma_min", "a number above 0");
-  if (!(high > low)) f.refuse("sigma_max", "a number above sigma_min");
+  const double low = read_positive(f, "sigma_min", 0.02), high = read_positive(f, "sigma_max", 100);
+  check_sigma_ends(f, low, high);
   const auto at_least_0 = [&f](const char* key, double otherwise) {
     const double value = f.number(key, otherwise);
     if (!(value >= 0)) f.refuse(key, "a number of at least 0");

@@ -45,6 +45,12 @@ struct BetaDefaults {
   int num_train_timesteps = 1000;
 };
 
+// A number above 0 whose square float32 holds, as it holds that of its inverse: from 1e-18 to 1e18.
+double read_positive(JsonFields& fields, const char* key, double otherwise);
+std::optional<double> read_positive(JsonFields& fields, const char* key);  // none where it is absent or null
+// Refuses the sigma_min or sigma_max that is stated where low, what counts as sigma_min, is not below high.
+void check_sigma_ends(const JsonFields& fields, double low, double high);
+
 // num_train_timesteps, beta_start, beta_end, beta_schedule, trained_betas; with `rescale` rescale_betas_zero_snr too.
 Schedule read_schedule(JsonFields& fields, const BetaDefaults& defaults = {}, bool rescale = true);
 
@@ -56,7 +62,9 @@ SpacingFields read_spacing(JsonFields& fields, Spacing otherwise);  // timestep_
 
 // thresholding, dynamic_thresholding_ratio, sample_max_value.
 Clip read_thresholding(JsonFields& fields);
-// Those, clip_sample and clip_sample_range; thresholding counts before clipping.
+// clip_sample and clip_sample_range.
+Clip read_clip_sample(JsonFields& fields, bool clip_sample);
+// Both; thresholding counts before clipping.
 Clip read_clip(JsonFields& fields, bool clip_sample);
 
 // prediction_type: the adapter of the network.

@@ -34,8 +34,7 @@ std::vector<float> angles_of(const SamplingOptions& o, int train_steps) {
 Recipe read_scm(JsonFields& f) {
   const int train_steps = static_cast<int>(f.integer("num_train_timesteps", 1000, 1, 1000000));
   if (f.text("prediction_type", "trigflow") != "trigflow") f.refuse("prediction_type", "trigflow");
-  const double sigma_data = f.number("sigma_data", 0.5);
-  if (!(sigma_data > 0)) f.refuse("sigma_data", "a number above 0");
+  const double sigma_data = read_positive(f, "sigma_data", 0.5);
   return [=](const SamplingOptions& o) -> Sampling {
     std::vector<NoiseLevel> levels;
     for (const double t : angles_of(o, train_steps)) levels.push_back({t, std::max(0.0, std::cos(t)), sigma_data * std::sin(t)});

@@ -26,12 +26,11 @@ std::vector<Step> steps_of(int n, double sigma_min, double sigma_max, double sam
 
 Recipe read_score_ve(JsonFields& f) {
   const int train_steps = static_cast<int>(f.integer("num_train_timesteps", 2000, 2, 1000000));
-  const double snr = f.number("snr", 0.15), low = f.number("sigma_min", 0.01), high = f.number("sigma_max", 1348);
+  const double snr = read_positive(f, "snr", 0.15);
+  const double low = read_positive(f, "sigma_min", 0.01), high = read_positive(f, "sigma_max", 1348);
+  check_sigma_ends(f, low, high);
   const double sampling_eps = f.number("sampling_eps", 1e-5);
   const int correct_steps = static_cast<int>(f.integer("correct_steps", 1, 0, 1000));
-  if (!(snr > 0)) f.refuse("snr", "a number above 0");
-  if (!(low > 0)) f.refuse("sigma_min", "a number above 0");
-  if (!(high > low)) f.refuse("sigma_max", "a number above sigma_min");
   if (!(sampling_eps > 0 && sampling_eps < 1)) f.refuse("sampling_eps", "a number in (0, 1)");
   return [=](const SamplingOptions& o) -> Sampling {
     ScoreVeOptions options;

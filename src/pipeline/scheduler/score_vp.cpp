@@ -10,8 +10,8 @@ namespace eddy::inline v0_1 {
 
 Recipe read_score_vp(JsonFields& f) {
   const int train_steps = static_cast<int>(f.integer("num_train_timesteps", 2000, 1, 1000000));
-  const double low = f.number("beta_min", 0.1), high = f.number("beta_max", 20), sampling_eps = f.number("sampling_eps", 1e-3);
-  if (!(low > 0)) f.refuse("beta_min", "a number above 0");
+  const double low = read_positive(f, "beta_min", 0.1), high = read_positive(f, "beta_max", 20);
+  const double sampling_eps = f.number("sampling_eps", 1e-3);
   if (!(high >= low)) f.refuse("beta_max", "a number of at least beta_min");
   if (!(sampling_eps > 0 && sampling_eps < 1)) f.refuse("sampling_eps", "a number in (0, 1)");
   return [=](const SamplingOptions& o) -> Sampling {

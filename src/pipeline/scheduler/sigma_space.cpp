@@ -60,4 +60,11 @@ SigmaSpace read_sigma_space(JsonFields& f, const BetaDefaults& betas, bool resca
   return space;
 }
 
+void read_sigma_ends(JsonFields& f, SigmaSpace& space) {
+  space.sigma_min = read_positive(f, "sigma_min");
+  space.sigma_max = read_positive(f, "sigma_max");
+  if (!space.sigma_min && !space.sigma_max) return;
+  check_sigma_ends(f, space.sigma_min.value_or(space.table.smallest()), space.sigma_max.value_or(space.table.largest()));
+}
+
 }  // namespace eddy::inline v0_1

@@ -30,4 +30,7 @@ struct SigmaSpace {
 // The fields of betas, spacing and, if the class has them, of the lists of sigmas.
 SigmaSpace read_sigma_space(JsonFields& fields, const BetaDefaults& betas, bool rescale, bool lists);
 
+// sigma_min and sigma_max, where they are stated.
+void read_sigma_ends(JsonFields& fields, SigmaSpace& space);
+
 }  // namespace eddy::inline v0_1

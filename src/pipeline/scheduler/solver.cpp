@@ -88,8 +88,7 @@ SolverGrid read_solver_grid(JsonFields& f, const Schedule& schedule, const std::
   grid.sigma_min = grid.table.smallest();
   grid.sigma_max = grid.table.largest();
   grid.flow = grid.kind == SigmaKind::flow;
-  grid.flow_shift = f.number("flow_shift", 1);
-  if (!(grid.flow_shift > 0)) f.refuse("flow_shift", "above 0");
+  grid.flow_shift = read_positive(f, "flow_shift", 1);
   grid.dynamic_shift = f.boolean("use_dynamic_shifting", false);
   static constexpr Name<bool> kShifts[]{{"exponential", false}, {"linear", true}};
   grid.linear_shift = named(f, "time_shift_type", f.text("time_shift_type", "exponential"), kShifts);

@@ -33,15 +33,14 @@ Recipe read_unclip(JsonFields& f) {
   if (f.text("beta_schedule", "squaredcos_cap_v2") != "squaredcos_cap_v2") f.refuse("beta_schedule", "squaredcos_cap_v2");
   static constexpr Name<Variance> kVariances[]{{"fixed_small_log", Variance::fixed_small}, {"learned_range", Variance::learned_range}};
   const Variance variance = named(f, "variance_type", f.text("variance_type", "fixed_small_log"), kVariances);
-  const bool clip = f.boolean("clip_sample", true);
-  const double range = f.number("clip_sample_range", 1);
+  const Clip clip = read_clip_sample(f, true);
   static constexpr Name<Denoiser (*)(Network, Condition)> kPredictions[]{{"epsilon", from_eps}, {"sample", from_x0}};
   const Adapter adapter = named(f, "prediction_type", f.text("prediction_type", "epsilon"), kPredictions);
   const Schedule schedule = Schedule::diffusers(cosine_betas(train_steps), false);
   return [=](const SamplingOptions& o) -> Sampling {
     DdpmOptions options;
     options.variance = variance;
-    if (clip) options.clip = {Clip::Kind::range, range};
+    options.clip = clip;
     const int n = steps_or(o, std::min(25, train_steps));
     if (n < 2) throw Error("sampling_of: unclip needs at least 2 steps, got " + std::to_string(n));
     const auto at_schedule = [=](Network network, Condition condition) -> Denoiser {

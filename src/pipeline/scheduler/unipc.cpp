@@ -66,9 +66,10 @@ void read_flow(JsonFields& f, UnipcGrid& grid) {
   if (grid.flow && grid.kind != SigmaKind::flow && grid.kind != SigmaKind::karras) {
     f.refuse("use_flow_sigmas", "false where use_exponential_sigmas or use_beta_sigmas is true: their sigmas exceed a flow's 1");
   }
-  grid.sigma_min = f.optional_number("sigma_min").value_or(grid.sigma_min);
-  grid.sigma_max = f.optional_number("sigma_max").value_or(grid.sigma_max);
-  if (!(grid.sigma_min > 0 && grid.sigma_min <= grid.sigma_max)) f.refuse("sigma_min", "above 0 and not above sigma_max");
+  const std::optional<double> low = read_positive(f, "sigma_min"), high = read_positive(f, "sigma_max");
+  grid.sigma_min = low.value_or(grid.sigma_min);
+  grid.sigma_max = high.value_or(grid.sigma_max);
+  if (low || high) check_sigma_ends(f, grid.sigma_min, grid.sigma_max);
   grid.terminal = f.optional_number("shift_terminal").value_or(0);
   if (f.has("shift_terminal") && !grid.flow) f.refuse("shift_terminal", "null where use_flow_sigmas is false");
   if (!(grid.terminal >= 0 && grid.terminal < 1)) f.refuse("shift_terminal", "in [0, 1)");

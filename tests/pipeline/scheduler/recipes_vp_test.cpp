@@ -17,6 +17,18 @@ SchedulerConfig read(const std::string& name, const std::string& fields = "") {
 TEST_CASE("schedulers: fields out of range are refused by name") {
   const std::vector<std::array<std::string, 3>> wrong{
       {"PNDM", R"("prediction_type":"sample")", "prediction_type"},
+      {"DDPM", R"("beta_start":-1)", "beta_start: must be in (0, 1), as float32 too, got -1"},
+      {"DDIM", R"("beta_end":5)", "beta_end: must be in (0, 1], as float32 too, got 5"},
+      {"DDIM", R"("beta_start":1e-60,"beta_schedule":"sigmoid")", "beta_start"},
+      {"PNDM", R"("beta_end":0,"beta_schedule":"scaled_linear")", "beta_end"},
+      {"RePaint", R"("trained_betas":[0.1,1,0.1],"num_train_timesteps":3)", "trained_betas"},
+      {"DDIM", R"("clip_sample_range":-1)", "clip_sample_range: must be a number above 0, got -1"},
+      {"DDPM", R"("clip_sample_range":0)", "clip_sample_range"},
+      {"DDIMInverse", R"("clip_sample_range":-1)", "clip_sample_range"},
+      {"UnCLIP", R"("clip_sample_range":-1)", "clip_sample_range"},
+      {"LCM", R"("clip_sample":true,"clip_sample_range":-1)", "clip_sample_range"},
+      {"DDIM", R"("thresholding":true,"dynamic_thresholding_ratio":7)", "dynamic_thresholding_ratio: must be in (0, 1], got 7"},
+      {"DDPM", R"("thresholding":true,"sample_max_value":0)", "sample_max_value"},
       {"DDIMInverse", R"("timestep_spacing":"linspace")", "timestep_spacing"},
       {"IPNDM", R"("trained_betas":[0.5])", "trained_betas"},
       {"IPNDM", R"("trained_betas":[0.5,0.7])", "trained_betas"},
@@ -29,7 +41,9 @@ TEST_CASE("schedulers: fields out of range are refused by name") {
       {"CMStochasticIterative", R"("s_noise":-1)", "s_noise"},
       {"CMStochasticIterative", R"("rho":0)", "rho"},
       {"SCM", R"("prediction_type":"epsilon")", "prediction_type"},
+      {"CMStochasticIterative", R"("sigma_max":1e60)", "sigma_max: must be a number from 1e-18 to 1e18, got 1e+60"},
       {"SCM", R"("sigma_data":0)", "sigma_data"},
+      {"KarrasVe", R"("sigma_min":101)", "sigma_min: must be below sigma_max, 100.0, got 101"},
       {"RePaint", R"("eta":2)", "eta"},
       {"ScoreSdeVe", R"("snr":0)", "snr"},
       {"ScoreSdeVe", R"("sigma_min":0)", "sigma_min"},
@@ -45,6 +59,15 @@ TEST_CASE("schedulers: fields out of range are refused by name") {
   for (const auto& [name, field, key] : wrong) {
     INFO(name << " " << field);
     CHECK_THROWS_WITH(read(name, field), Catch::Contains("s.json: " + key));
+  }
+}
+
+TEST_CASE("schedulers: numbers that count for nothing are kept, whatever they are") {
+  for (const char* fields :
+       {R"("beta_start":-1,"beta_schedule":"squaredcos_cap_v2")", R"("clip_sample":false,"clip_sample_range":-1)",
+        R"("thresholding":false,"dynamic_thresholding_ratio":7)"}) {
+    INFO(fields);
+    CHECK(sampling_of(read("DDIM", fields), {.steps = 3}).steps.size() == 3);
   }
 }
 

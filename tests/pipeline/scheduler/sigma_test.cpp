@@ -1,4 +1,5 @@
 // Configurations of schedulers in sigma space: their levels, and what is refused.
+#include <array>
 #include <cmath>
 
 #include "eddy/eddy.hpp"
@@ -77,6 +78,29 @@ TEST_CASE("sigma schedulers: at a terminal SNR of 0 alpha_bar is 2^-24 at the fi
     const auto s = sigmas(read(name, R"({"rescale_betas_zero_snr":true,"timestep_spacing":"trailing"})"), {.steps = 6});
     CHECK(s[0] == 4096 - 0x1p-12);  // sqrt(2^24 - 1) in float32
     CHECK(s[1] < 100);
+  }
+}
+
+TEST_CASE("sigma schedulers: impossible numbers are refused when they are read, by file, key and value") {
+  const std::vector<std::array<const char*, 3>> wrong{
+      {"EulerDiscrete", R"({"sigma_min":-1})", "sigma_min: must be a number above 0, got -1"},
+      {"EulerDiscrete", R"({"sigma_min":3,"sigma_max":2})", "sigma_max: must be above sigma_min, 3.0, got 2"},
+      {"EulerDiscrete", R"({"sigma_min":20})", "sigma_min: must be below sigma_max, "},
+      {"EulerDiscrete", R"({"sigma_max":0.001})", "sigma_max: must be above sigma_min, "},
+      {"EulerDiscrete", R"({"beta_start":-1})", "beta_start: must be in (0, 1), as float32 too, got -1"},
+      {"EulerAncestralDiscrete", R"({"beta_end":5})", "beta_end: must be in (0, 1], as float32 too, got 5"},
+      {"KDPM2Discrete", R"({"beta_end":0})", "beta_end"},
+      {"LMSDiscrete", R"({"beta_start":1})", "beta_start"},
+      {"HeunDiscrete", R"({"clip_sample":true,"clip_sample_range":-1})", "clip_sample_range: must be a number above 0, got -1"},
+      {"EDMEuler", R"({"sigma_max":1e60})", "sigma_max: must be a number from 1e-18 to 1e18, got 1e+60"},
+      {"EDMEuler", R"({"sigma_min":-1})", "sigma_min: must be a number above 0, got -1"},
+      {"EDMEuler", R"({"sigma_min":80})", "sigma_min: must be below sigma_max, 80.0, got 80"},
+      {"EDMEuler", R"({"rho":0})", "rho"},
+      {"EDMEuler", R"({"sigma_data":1e-30})", "sigma_data"},
+      {"FlowMatchEulerDiscrete", R"({"shift":-1})", "shift: must be a number above 0, got -1"}};
+  for (const auto& [name, fields, message] : wrong) {
+    INFO(name << fields);
+    CHECK_THROWS_WITH(read(std::string(name) + "Scheduler", fields), Catch::Contains(std::string("s.json: ") + message));
   }
 }
 

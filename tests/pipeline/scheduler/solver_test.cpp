@@ -82,6 +82,9 @@ TEST_CASE("solver configurations: what has no meaning is refused with its key") 
     refused(name, R"("prediction_type":"flow_prediction")", "prediction_type");
     refused(name, R"("use_karras_sigmas":true,"use_beta_sigmas":true)", "use_beta_sigmas");
     refused(name, R"("flow_shift":0)", "flow_shift");
+    refused(name, R"("beta_start":-1)", "beta_start: must be in (0, 1), as float32 too, got -1");
+    refused(name, R"("thresholding":true,"dynamic_thresholding_ratio":7)", "dynamic_thresholding_ratio: must be in (0, 1], got");
+    refused(name, R"("thresholding":true,"sample_max_value":-2)", "sample_max_value: must be a number above 0, got -2");
   }
   refused("DPMSolverMultistep", R"("algorithm_type":"dpmsolver")", "final_sigmas_type");
   refused("DPMSolverMultistep", R"("algorithm_type":"rk")", "algorithm_type");
@@ -93,9 +96,11 @@ TEST_CASE("solver configurations: what has no meaning is refused with its key") 
   refused("DPMSolverMultistepInverse", R"("use_flow_sigmas":true,"prediction_type":"flow_prediction")", "use_flow_sigmas");
   refused("UniPCMultistep", R"("shift_terminal":0.1)", "shift_terminal");
   refused("UniPCMultistep", R"("solver_p":{})", "solver_p");
-  refused("UniPCMultistep", R"("sigma_min":-1)", "sigma_min");
+  refused("UniPCMultistep", R"("sigma_min":-1)", "sigma_min: must be a number above 0, got -1");
+  refused("UniPCMultistep", R"("sigma_min":3,"sigma_max":2)", "sigma_max: must be above sigma_min, 3.0, got 2");
   refused("UniPCMultistep", R"("use_beta_sigmas":true,"use_flow_sigmas":true)", "use_flow_sigmas");
   refused("UniPCMultistep", R"("disable_corrector":[-1])", "disable_corrector");
   refused("EDMDPMSolverMultistep", R"("algorithm_type":"dpmsolver")", "algorithm_type");
   refused("EDMDPMSolverMultistep", R"("solver_order":4)", "solver_order");
+  refused("EDMDPMSolverMultistep", R"("sigma_max":1e60)", "sigma_max: must be a number from 1e-18 to 1e18, got 1e+60");
 }

@@ -36,6 +36,8 @@ TEST_CASE("k-diffusion's samplers: defaults, and what is wrong is refused by its
       {"dpmpp_sde", R"({"r": 0})"},          {"dpmpp_3m_sde", R"({"eta": -1})"},      {"dpmpp_3m_sde", R"({"s_noise": -1})"},
       {"dpm_adaptive", R"({"order": 4})"},   {"dpm_adaptive", R"({"rtol": -1})"},     {"dpm_adaptive", R"({"atol": 0})"},
       {"dpm_adaptive", R"({"h_init": 0})"},  {"dpm_fast", R"({"sigma_min": 0})"},     {"dpm_fast", R"({"sigma_max": 0.001})"},
+      {"dpmpp_2m_sde", R"({"sigma_max": 0.001})"}, {"dpmpp_sde", R"({"beta_end": 5})"},
+      {"DPMSolverSDEScheduler", R"({"beta_end": 5})"},
       {"dpmpp_sde", R"({"noise_sampler_seed": -1})"}, {"dpmpp_2m_sde", R"({"solver_type": "rk"})"},
       {"dpmpp_2s_ancestral", R"({"final_sigmas_type": "one"})"}};
   for (const auto& [name, fields] : wrong) {
