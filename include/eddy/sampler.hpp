@@ -267,7 +267,8 @@ struct DpmFastOptions : StochasticOptions {
 // The steps' `to` must have sigma above 0.
 EDDY_API Tensor sample_dpm_fast(const Denoiser& denoise, Tensor x, std::span<const Step> steps, const NoiseSource& noise,
                                 const DpmFastOptions& options = {});
-// The orders that spend so many evaluations on as few steps as can be: 3, ..., 3, and then what is left [Lu2022, 3.3].
+// The orders that spend so many evaluations on as few steps as can be: 3, ..., 3, and then what is left [Lu2022, 3.3]. Throws
+// Error for less than one, or more than 1,000,000.
 EDDY_API std::vector<int> dpm_fast_orders(int evaluations);
 
 // DPM-Solver-12 and -23: steps of the size that keeps the difference of two orders within a tolerance [Lu2022, 3.3], with a

@@ -110,7 +110,8 @@ EDDY_API std::vector<Step> ddim_inversion_steps(const Schedule& schedule, int n,
 EDDY_API std::vector<Step> ddpm_steps(const Schedule& schedule, int n, Spacing spacing, int steps_offset = 0);
 
 // A list for RePaint: after every jump_length steps those are done again, jump_n_sample times in all, from where they began;
-// the first of them, and what is left over at the noisy end, once [Lugmayr2022, 4.2]. Throws Error for numbers below 1.
+// the first of them, and what is left over at the noisy end, once [Lugmayr2022, 4.2]. Throws Error for numbers below 1, and
+// beyond 1,000,000 steps.
 EDDY_API std::vector<Step> resampled_steps(std::span<const Step> steps, int jump_length, int jump_n_sample);
 
 // ---- sigmas at alpha = 1 -----------------------------------------------------------------------------------------

@@ -27,13 +27,14 @@ class EDDY_API SchedulerConfig {
 
   const std::string& class_name() const;
   const std::string& name() const;  // the short one, "ddim"
-  // Every field of the class, and those stated that it does not know, as JSON text.
+  // Every field of the class, and those stated that it does not know, as JSON text. Throws Error where memory runs out.
   std::string json() const;
   std::vector<std::string> unknown_fields() const;
   // The same with these fields (a JSON object) over the stated ones. With another `_class_name` the stated fields stay, as in
-  // diffusers' from_config.
+  // diffusers' from_config. Throws Error as the constructor does.
   SchedulerConfig with(const std::string& json) const;
-  // The same for another sampler by its short name. Throws Error listing the names.
+  // The same for another sampler by its short name. Throws Error listing the names, for a sampler of networks of another kind,
+  // and as the constructor does where a stated field is none of its class's.
   SchedulerConfig with_sampler(const std::string& name) const;
 
   struct State;
@@ -53,7 +54,7 @@ EDDY_API std::vector<std::string> sigma_names();
 using Sampler = std::function<Tensor(const Denoiser&, Tensor x, std::span<const Step>, const NoiseSource&, const SamplerOptions&)>;
 
 struct SamplingOptions {
-  int steps = 0;                // 0: as many as the pipeline of diffusers takes
+  int steps = 0;                // to 1,000,000; 0: as many as the pipeline of diffusers takes
   std::optional<double> eta{};  // none: the scheduler's default. Throws Error where the sampler has no eta
   bool batch_coupled = false;   // methods that look at the whole batch at once do so, as in diffusers
   // Where the sigmas are, one of sigma_names(); empty: as the configuration has it. Throws Error where the sampler has none
@@ -67,7 +68,7 @@ struct SamplingOptions {
   std::vector<double> timesteps{};                  // in place of `steps`: LCM, TCD, consistency, SCM (angles, the last too)
   std::optional<bool> use_clipped_model_output{};   // DDIM
   Tensor picture{}, mask{};                         // RePaint, which needs both (see RepaintOptions)
-  std::optional<int> jump_length{}, jump_n_sample{};  // RePaint: 10 and 10
+  std::optional<int> jump_length{}, jump_n_sample{};  // RePaint: 10 and 10; both from 1
 };
 
 // A scheduler ready for so many steps: sampler(denoiser(network, condition), initial_scale * z, steps, noise, {}).
@@ -79,6 +80,8 @@ struct Sampling {
   bool whole_batch = false;  // coupled: samples in another batch are others
 };
 
+// Throws Error for options that the class has not, for numbers of steps, timesteps, sigmas and jumps that it cannot take, and
+// where the configuration needs an option that is not given.
 EDDY_API Sampling sampling_of(const SchedulerConfig& config, const SamplingOptions& options = {});
 
 // The table of training, as diffusers builds it. Throws Error for a scheduler without betas.

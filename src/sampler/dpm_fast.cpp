@@ -12,7 +12,9 @@
 namespace eddy::inline v0_1 {
 
 std::vector<int> dpm_fast_orders(int evaluations) {
-  if (evaluations < 1) throw Error("dpm_fast_orders: needs at least one evaluation, got " + std::to_string(evaluations));
+  if (evaluations < 1 || evaluations > 1'000'000) {
+    throw Error("dpm_fast_orders: the number of evaluations must be from 1 to 1000000, got " + std::to_string(evaluations));
+  }
   std::vector<int> orders(static_cast<std::size_t>(evaluations / 3), 3);
   if (evaluations % 3 != 0) {
     orders.push_back(evaluations % 3);

@@ -15,6 +15,7 @@ namespace eddy::inline v0_1 {
 namespace {
 
 constexpr NoiseLevel kClean{0, 1, 0};
+constexpr std::size_t kMostResampled = 1'000'000;
 
 double half_to_even(double x) {
   const double floor = std::floor(x), rest = x - floor;
@@ -108,6 +109,11 @@ std::vector<Step> resampled_steps(std::span<const Step> steps, int jump_length, 
   for (int t = 0; t < n - jump_length; t += jump_length) jumps[static_cast<std::size_t>(t)] = jump_n_sample - 1;
   std::vector<Step> result;
   for (int t = n - 1; t >= 0; --t) {
+    if (result.size() == kMostResampled) {
+      throw Error("resampled_steps: jump_length " + std::to_string(jump_length) + " and jump_n_sample " +
+                  std::to_string(jump_n_sample) + " make more than " + std::to_string(kMostResampled) + " steps of " +
+                  std::to_string(n));
+    }
     result.push_back(steps[static_cast<std::size_t>(n - 1 - t)]);
     int& left = jumps[static_cast<std::size_t>(t)];
     if (left-- > 0) t += jump_length;

@@ -261,6 +261,7 @@ TEST_CASE("dpm_fast: orders that add up to so many evaluations") {
   CHECK(dpm_fast_orders(2) == std::vector<int>{2});
   CHECK(dpm_fast_orders(3) == std::vector<int>{2, 1});
   CHECK_THROWS_AS(dpm_fast_orders(0), Error);
+  CHECK_THROWS_WITH(dpm_fast_orders(1'000'001), Catch::Contains("1000001"));
 }
 
 TEST_CASE("stochastic samplers: the same x / alpha from levels of every kind") {

@@ -45,6 +45,14 @@ void check_takes(bool asked, bool Takes::*option, const SchedulerConfig::State& 
   throw Error("sampling_of: " + s.name + " has no " + what + "; those that have: " + all);
 }
 
+constexpr int kMostSteps = 1'000'000;
+
+void check_count(const char* what, int given, int least) {
+  if (given >= least && given <= kMostSteps) return;
+  throw Error("sampling_of: " + std::string(what) + " must be from " + std::to_string(least) + " to " +
+              std::to_string(kMostSteps) + ", got " + std::to_string(given));
+}
+
 }  // namespace
 
 SchedulerConfig::SchedulerConfig(const std::string& json, const std::string& source) try
@@ -57,13 +65,15 @@ const std::string& SchedulerConfig::class_name() const { return state_->class_na
 const std::string& SchedulerConfig::name() const { return state_->name; }
 std::vector<std::string> SchedulerConfig::unknown_fields() const { return state_->unknown; }
 
-std::string SchedulerConfig::json() const {
+std::string SchedulerConfig::json() const try {
   Json all = state_->resolved;
   all.update(state_->stated);
   return json_text(all);
+} catch (...) {
+  throw_as_error("SchedulerConfig::json");
 }
 
-SchedulerConfig SchedulerConfig::with(const std::string& json) const {
+SchedulerConfig SchedulerConfig::with(const std::string& json) const try {
   Json stated = state_->stated;
   const Json over = parse_json(json, state_->source);
   if (!over.is_object()) throw Error(state_->source + ": fields must be a JSON object");
@@ -71,9 +81,11 @@ SchedulerConfig SchedulerConfig::with(const std::string& json) const {
   SchedulerConfig result = *this;
   result.state_ = read(std::move(stated), state_->source);
   return result;
+} catch (...) {
+  throw_as_error("SchedulerConfig::with");
 }
 
-SchedulerConfig SchedulerConfig::with_sampler(const std::string& name) const {
+SchedulerConfig SchedulerConfig::with_sampler(const std::string& name) const try {
   const SchedulerClass &row = class_called(name, &SchedulerClass::name, "sampler"), &own = *state_->row;
   const auto kind = [](const SchedulerClass& c) {
     return *c.network != '\0' ? c.network : "networks of noise, samples or velocities at alpha^2 + sigma^2 = 1";
@@ -82,11 +94,15 @@ SchedulerConfig SchedulerConfig::with_sampler(const std::string& name) const {
     throw Error("sampler " + name + " is for " + kind(row) + "; the model's, for " + own.name + ", are " + kind(own));
   }
   return with(Json{{kClassName, row.class_name}}.dump());
+} catch (...) {
+  throw_as_error("SchedulerConfig::with_sampler");
 }
 
-Sampling sampling_of(const SchedulerConfig& config, const SamplingOptions& options) {
+Sampling sampling_of(const SchedulerConfig& config, const SamplingOptions& options) try {
   const SchedulerConfig::State& s = config.state();
-  if (options.steps < 0) throw Error("sampling_of: the number of steps must be positive");
+  check_count("steps", options.steps, 0);
+  if (options.jump_length) check_count("jump_length", *options.jump_length, 1);
+  if (options.jump_n_sample) check_count("jump_n_sample", *options.jump_n_sample, 1);
   check_takes(options.eta.has_value(), &Takes::eta, s, "eta");
   check_takes(!options.sigmas.empty(), &Takes::sigmas, s, "list of sigmas");
   check_takes(options.churn.s_churn != 0, &Takes::churn, s, "churn");
@@ -96,13 +112,17 @@ Sampling sampling_of(const SchedulerConfig& config, const SamplingOptions& optio
   check_takes(options.jump_length || options.jump_n_sample, &Takes::picture, s, "jumps");
   if (!options.timesteps.empty() && options.steps > 0) throw Error("sampling_of: give steps or timesteps, not both");
   return s.recipe(options);
+} catch (...) {
+  throw_as_error("sampling_of");
 }
 
-Schedule schedule_of(const SchedulerConfig& config) {
+Schedule schedule_of(const SchedulerConfig& config) try {
   const SchedulerConfig::State& s = config.state();
   if (!s.resolved.contains("beta_schedule")) throw Error(s.source + ": " + s.class_name + " has no betas");
   JsonFields f(s.resolved, s.source);
   return read_schedule(f);
+} catch (...) {
+  throw_as_error("schedule_of");
 }
 
 PredictionType prediction_of(const SchedulerConfig& config) {

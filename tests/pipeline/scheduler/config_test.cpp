@@ -1,3 +1,5 @@
+#include <limits>
+
 #include "eddy/eddy.hpp"
 #include "io/json.hpp"
 #include "support/catch.hpp"
@@ -45,6 +47,31 @@ TEST_CASE("scheduler: eta where there is none, and steps that cannot be, are ref
   CHECK_THROWS_WITH(sampling_of(read(R"({"_class_name":"DDPMScheduler"})"), {.eta = 0.5}), Catch::Contains("ddpm has no eta"));
   CHECK_THROWS_WITH(sampling_of({}, {.steps = 1001}), Catch::Contains("1000"));
   CHECK(sampling_of({}, {}).steps.size() == 50);
+}
+
+TEST_CASE("scheduler: no number of steps or jumps takes all memory") {
+  for (const char* name : {"EulerDiscreteScheduler", "DDIMScheduler", "HeunDiscreteScheduler", "DPMSolverSDEScheduler",
+                           "EDMEulerScheduler", "EDMDPMSolverMultistepScheduler", "FlowMatchEulerDiscreteScheduler",
+                           "FlowMatchHeunDiscreteScheduler", "IPNDMScheduler", "ScoreSdeVeScheduler", "ScoreSdeVpScheduler",
+                           "KarrasVeScheduler", "dpm_fast", "dpm_adaptive", "dpmpp_2m_sde"}) {
+    INFO(name);
+    const SchedulerConfig config = read(std::string(R"({"_class_name":")") + name + ""}");
+    for (const int steps : {1'000'001, std::numeric_limits<int>::max(), -1}) {
+      CHECK_THROWS_WITH(sampling_of(config, {.steps = steps}),
+                        Catch::Contains("steps must be from 0 to 1000000, got " + std::to_string(steps)));
+    }
+  }
+  const SchedulerConfig repaint = read(R"({"_class_name":"RePaintScheduler"})");
+  const Tensor picture = Tensor::zeros({1, 2, 2, 1});
+  const auto jumps = [&](int length, int times) {
+    const SamplingOptions options{
+        .steps = 250, .picture = picture, .mask = picture, .jump_length = length, .jump_n_sample = times};
+    return sampling_of(repaint, options);
+  };
+  CHECK_THROWS_WITH(jumps(10, std::numeric_limits<int>::max()), Catch::Contains("jump_n_sample must be from 1 to 1000000"));
+  CHECK_THROWS_WITH(jumps(0, 10), Catch::Contains("jump_length must be from 1 to 1000000, got 0"));
+  CHECK_THROWS_WITH(jumps(10, 5000), Catch::Contains("more than 1000000 steps"));
+  CHECK(jumps(1'000'000, 5000).steps.size() == 250);
 }
 
 TEST_CASE("scheduler: a sampler for networks of another kind is refused, one of the same kind taken") {
