@@ -81,7 +81,7 @@ struct SampleOptions {
   double guidance = 1;                    // u + X (c - u); 1 is off
   std::uint64_t seed = 0;
   std::optional<TorchVariant> torch_noise{};  // the noise of torch.randn for the whole num, instead of the keyed one
-  Tensor picture{}, mask{};               // RePaint: see SamplingOptions
+  Tensor picture{}, mask{};               // RePaint, which needs both; an inversion, whose every sample begins with the picture
   std::int64_t height = 0, width = 0;     // 0: the model's
   bool trajectory = false;                // keep noisy and predicted pictures of sample 0
   std::function<void(std::int64_t done, std::int64_t of)> on_progress{};  // steps of batches

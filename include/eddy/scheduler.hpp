@@ -67,7 +67,9 @@ struct SamplingOptions {
   // What only some samplers take; others throw Error.
   std::vector<double> timesteps{};                  // in place of `steps`: LCM, TCD, consistency, SCM (angles, the last too)
   std::optional<bool> use_clipped_model_output{};   // DDIM
-  Tensor picture{}, mask{};                         // RePaint, which needs both (see RepaintOptions)
+  // RePaint needs both (see RepaintOptions). An inversion begins with the picture, (N or 1, ...) of x's shape otherwise, in place
+  // of x where it is given.
+  Tensor picture{}, mask{};
   std::optional<int> jump_length{}, jump_n_sample{};  // RePaint: 10 and 10; both from 1
 };
 

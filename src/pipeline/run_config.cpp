@@ -110,6 +110,13 @@ Json default_unet(const Shape& shape, const std::vector<std::string>& classes, b
   return json;
 }
 
+// A run draws samples without a picture.
+void check_grids(const RunConfig& c, const std::string& source) {
+  if (!c.scheduler.state().row->takes.picture) return;
+  throw Error(source + ": scheduler: " + c.scheduler.class_name() +
+              " needs a picture, which a run's samples have not; name another, as DDIMScheduler");
+}
+
 // A run tells the network the timesteps of its scheduler, from 0 on.
 void check_times(const RunConfig& c, const std::string& source) {
   if (c.unet.time_embedding_type == TimeEmbedding::fourier) {
@@ -181,6 +188,7 @@ RunConfig run_config_from_json(const Json& json, const std::string& source) {
   read_train(train, source + ": train", c);
   finish_train(train, source + ": train", c);
   check_times(c, source);
+  check_grids(c, source);
   return c;
 }
 

@@ -128,6 +128,10 @@ Samples sample(const Model& model, const SampleOptions& o) {
   if (!std::isfinite(o.guidance)) throw Error("sample: guidance must be a finite number, got " + std::to_string(o.guidance));
   const std::vector<std::int64_t> labels = labels_of(model, o);
   const SchedulerConfig config = scheduler_for(model, o);
+  const Takes& takes = config.state().row->takes;
+  if (takes.picture && !takes.mask && !o.picture.defined()) {
+    throw Error("sample: " + config.name() + " leads from a picture to its noise, and needs that picture (--picture)");
+  }
   const UNetConfig& u = model.unet.config();
   const std::int64_t height = o.height > 0 ? o.height : u.sample_height, width = o.width > 0 ? o.width : u.sample_width;
   if (height < 1 || width < 1) throw Error("sample: the model names no picture size; give height and width");

@@ -38,6 +38,13 @@ TEST_CASE("run: only a noise prediction limits x0 while it samples") {
   CHECK(clips({{"scheduler", {{"clip_sample", true}}}}));
 }
 
+TEST_CASE("run: a scheduler that needs a picture has no samples to show") {
+  for (const char* name : {"DDIMInverseScheduler", "DPMSolverMultistepInverseScheduler", "RePaintScheduler"}) {
+    CHECK_THROWS_WITH(run_config_from_json({{"scheduler", {{"_class_name", name}}}}, "config"),
+                      Catch::Contains(std::string("config: scheduler: ") + name + " needs a picture"));
+  }
+}
+
 TEST_CASE("run: a time embedding knows every step of the scheduler") {
   const auto read = [](const char* unet) { return run_config_from_json({{"unet", parse_json(unet, "u")}}, "config"); };
   CHECK_THROWS_WITH(read(R"({"time_embedding_type":"fourier"})"), Catch::Contains("config: unet: time_embedding_type"));

@@ -43,7 +43,7 @@ TEST_CASE("sample: the same bytes for any threads and any batch", "[threads]") {
       if (each.takes.picture) {
         const Context context = model.unet.parameters().front().value().context();
         o.picture = philox_noise(4).normal({1, 8, 8, 1}, kUser, context);
-        o.mask = clamp(philox_noise(5).normal({1, 8, 8, 1}, kUser, context), 0, 1);
+        if (each.takes.mask) o.mask = clamp(philox_noise(5).normal({1, 8, 8, 1}, kUser, context), 0, 1);
       }
       return sample(model, o).x;
     };
@@ -58,8 +58,35 @@ TEST_CASE("sample: the same bytes for any threads and any batch", "[threads]") {
     options.num = 3;
     CHECK(same(sampled(model_of(2)), expected.rows(0, 3)));
     options.seed = 10;
-    CHECK(!same(sampled(model_of(2)), expected.rows(0, 3)));
+    const bool inverts = each.takes.picture && !each.takes.mask;  // begins with a picture, and draws nothing
+    CHECK(same(sampled(model_of(2)), expected.rows(0, 3)) == inverts);
   }
+}
+
+TEST_CASE("sample: an inversion begins with the picture, each sample with the same one") {
+  const Model model = small_model(2);
+  const Context context = model.unet.parameters().front().value().context();
+  const Tensor picture = affine(philox_noise(4).normal({1, 8, 8, 1}, kUser, context), 0.5);
+  const std::string plain = R"({"clip_sample": false, "timestep_spacing": "trailing"})";
+  for (const char* name : {"ddim_inverse", "dpmpp_2m_inverse"}) {
+    INFO(name);
+    SampleOptions options{.num = 3, .batch_size = 2, .sampler = name, .scheduler = plain, .steps = 20, .classes = {1}};
+    CHECK_THROWS_WITH(sample(model, options), Catch::Contains(name) && Catch::Contains("--picture"));
+    options.picture = picture;
+    const Tensor noise = sample(model, options).x;
+    const SchedulerConfig config = model.scheduler.with_sampler(name).with(plain);
+    const Sampling by_hand = sampling_of(config, {.steps = 20});  // begins with the x that it is given
+    const Condition condition{{"class_labels", Tensor::from({std::int64_t{1}}, {1}, context)}};
+    const Tensor one = by_hand.sampler(by_hand.denoiser(model.unet, condition), picture, by_hand.steps, philox_noise(0), {});
+    for (std::int64_t i = 0; i < 3; ++i) CHECK(same(noise.rows(i, 1), one));
+    CHECK(!same(one, picture));
+    options.picture = Tensor::zeros({1, 8, 4, 1}, context);
+    CHECK_THROWS_WITH(sample(model, options), Catch::Contains("(2, 8, 8, 1), the picture (1, 8, 4, 1)"));
+    options.picture = options.mask = picture;
+    CHECK_THROWS_WITH(sample(model, options), Catch::Contains("has no mask") && Catch::Contains("repaint"));
+  }
+  const SampleOptions forwards{.num = 1, .sampler = "ddim", .steps = 3, .picture = picture};
+  CHECK_THROWS_WITH(sample(model, forwards), Catch::Contains("ddim has no picture") && Catch::Contains("ddim_inverse"));
 }
 
 TEST_CASE("sample: classes in turn, none, and what is refused") {

@@ -21,7 +21,8 @@ Recipe read_ddim_inverse(JsonFields& f) {
       return invert_ddim(denoise, std::move(x), steps, options);
     };
     const int n = steps_or(o, std::min(50, schedule.steps()));
-    return {ddim_inversion_steps(schedule, n, spacing.spacing, spacing.offset, set_alpha_to_one), sampler, 1, adapter};
+    return {ddim_inversion_steps(schedule, n, spacing.spacing, spacing.offset, set_alpha_to_one),
+            begun_with(o.picture, sampler), 1, adapter};
   };
 }
 

@@ -59,7 +59,7 @@ Recipe read_dpm_multistep_inverse(JsonFields& f) {
     const std::vector<Placed> places = ascending(grid, o, solver_step_count(o, grid));
     const bool spaced = chosen_sigmas(o, grid.kind) == SigmaKind::spaced;
     const double closing = spaced ? grid.table.at(grid.noisiest - 1) : places.back().sigma;
-    return {steps_of(places, closing), bound(invert_dpm_multistep, own), 1, adapter};
+    return {steps_of(places, closing), begun_with(o.picture, bound(invert_dpm_multistep, own)), 1, adapter};
   };
 }
 

@@ -20,7 +20,8 @@ struct Takes {
   bool eta = false;
   bool sigmas = false;  // the recipe asks chosen_sigmas()
   bool churn = false, timesteps = false, clipped_output = false;
-  bool picture = false;  // mask and jumps too
+  bool picture = false;  // needed: what RePaint keeps, or what an inversion begins with
+  bool mask = false;     // jumps too
 };
 
 struct SchedulerClass {
@@ -97,6 +98,9 @@ Sampler bound(Tensor (*sampler)(const Denoiser&, Tensor, std::span<const Step>, 
     return sampler(denoise, std::move(x), steps, options);
   };
 }
+
+// The sampler begun with the picture, where there is one, whatever x is.
+Sampler begun_with(const Tensor& picture, Sampler sampler);
 
 // The source with these keys drawn in this order, whichever are asked for: diffusers' stream draws some that it does not use.
 NoiseSource drawn_in_order(const NoiseSource& source, std::vector<NoiseKey> keys);
