@@ -26,7 +26,7 @@ Recipe read_dpm_solver_sde(JsonFields& f) {
   const SpacingFields spacing = read_spacing(f, Spacing::linspace);
   DpmppSdeOptions options;
   options.noise_seed = read_noise_seed(f);
-  options.level_at = [table](double sigma) { return NoiseLevel{table.t_of(sigma), 1, sigma}; };
+  options.level_at = table.level_at();
   return [=](const SamplingOptions& o) -> Sampling {
     const auto train_steps = static_cast<int>(table.values().size());
     const int n = steps_or(o, std::min(50, train_steps));

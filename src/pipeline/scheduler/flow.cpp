@@ -4,6 +4,7 @@
 namespace eddy::inline v0_1 {
 
 double shifted(double sigma, double shift) { return shift * sigma / (1 + (shift - 1) * sigma); }
+double dynamically_shifted(double sigma, double m) { return m / (m + (1 / sigma - 1)); }
 
 TrainingSigmas flow_training_sigmas(int train_steps, double shift) {
   std::vector<double> values;

@@ -38,7 +38,7 @@ struct Fields {
     std::vector<double> result;
     for (int i = 0; i < n; ++i) {
       const double sigma = (n > 1 ? first + i * ((last - first) / (n - 1)) : first) / train_steps;
-      result.push_back(dynamic ? dynamically_shifted(sigma, mu(o)) : shifted(sigma, shift));
+      result.push_back(dynamic ? dynamically_shifted(sigma, factor(o)) : shifted(sigma, shift));
     }
     if (terminal != 0) {
       const double factor = (1 - result.back()) / (1 - terminal);
@@ -52,10 +52,7 @@ struct Fields {
     return listed_sigmas(placed, n, table, result.back(), result.front());
   }
 
-  double dynamically_shifted(double sigma, double mu) const {
-    const double m = linear_shift ? mu : std::exp(mu);
-    return m / (m + 1 / sigma - 1);
-  }
+  double factor(const SamplingOptions& o) const { return linear_shift ? mu(o) : std::exp(mu(o)); }
 
   // Inverted: t and what diffusers calls sigma go from noise at 0 to data at 1.
   std::vector<NoiseLevel> levels(const SamplingOptions& o, int n) const {

@@ -27,7 +27,7 @@ SigmaRange read_sigma_range(JsonFields& f) {
   const double low = rounded(read_positive(f, "sigma_min").value_or(table.smallest()));
   const double high = rounded(read_positive(f, "sigma_max").value_or(table.largest()));
   check_sigma_ends(f, low, high);
-  return {table, low, high, read_adapter(f), [table](double sigma) { return NoiseLevel{table.t_of(sigma), 1, sigma}; }};
+  return {table, low, high, read_adapter(f), table.level_at()};
 }
 
 std::vector<Step> SigmaRange::steps(int n) const {

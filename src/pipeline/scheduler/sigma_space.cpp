@@ -49,9 +49,8 @@ double SigmaSpace::initial_scale(const std::vector<Step>& steps) const {
 }
 
 LevelAt SigmaSpace::level_at() const {
-  return [table = table, logs = log_sigma_times](double ratio) {
-    return NoiseLevel{logs ? 0.25 * std::log(ratio) : table.t_of(ratio), 1, ratio};
-  };
+  if (!log_sigma_times) return table.level_at();
+  return [](double sigma) { return NoiseLevel{0.25 * std::log(sigma), 1, sigma}; };
 }
 
 SigmaSpace read_sigma_space(JsonFields& f, const BetaDefaults& betas, bool rescale, bool lists) {

@@ -93,6 +93,10 @@ double TrainingSigmas::t_of(double sigma) const {
   return (1 - w) * static_cast<double>(low) + w * static_cast<double>(low + 1);
 }
 
+LevelAt TrainingSigmas::level_at() const {
+  return [table = *this](double sigma) { return NoiseLevel{table.t_of(sigma), 1, sigma}; };
+}
+
 std::vector<double> listed_sigmas(SigmaKind kind, int n, const TrainingSigmas& table, double sigma_min, double sigma_max) {
   switch (kind) {
     case SigmaKind::karras:

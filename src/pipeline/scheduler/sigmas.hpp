@@ -33,6 +33,7 @@ class TrainingSigmas {
   double at(double t) const;
   // diffusers' _sigma_to_t: t is linear in ln sigma between the entries, limited to the table.
   double t_of(double sigma) const;
+  LevelAt level_at() const;  // (t_of(sigma), 1, sigma)
 
  private:
   std::vector<double> values_;

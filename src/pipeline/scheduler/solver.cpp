@@ -18,14 +18,12 @@ double rounded(double x) {
   return std::fmod(floor, 2) == 0 ? floor : floor + 1;
 }
 
-double shifted(double shift, double sigma) { return shift * sigma / (1 + (shift - 1) * sigma); }
-
 // sigma = 1 - alpha of n + 1 alphas evenly from 1 to 1 / T, without the clean end.
 std::vector<Placed> flow_places(const SolverGrid& grid, double shift, int n) {
   const double train = grid.train_steps(), step = (1 / train - 1) / n;
   std::vector<Placed> result;
   for (int i = n; i > 0; --i) {
-    const double alpha = i == n ? 1 / train : i * step + 1, sigma = shifted(shift, 1 - alpha);
+    const double alpha = i == n ? 1 / train : i * step + 1, sigma = shifted(1 - alpha, shift);
     result.push_back({std::trunc(sigma * train), sigma});
   }
   return result;

@@ -1,7 +1,7 @@
 // What the schedulers of exponential integrators read alike: where their levels are, and what the network predicts.
 #pragma once
 
-#include "pipeline/scheduler/sigmas.hpp"
+#include "pipeline/scheduler/flow.hpp"
 
 namespace eddy::inline v0_1 {
 

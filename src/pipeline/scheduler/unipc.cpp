@@ -16,9 +16,9 @@ std::vector<Placed> flow_places(const UnipcGrid& grid, const SamplingOptions& o,
   const double train = grid.train_steps(), step = (1 / train - 1) / n;
   std::vector<double> sigmas;
   for (int i = 0; i < n; ++i) {
-    const double sigma = i * step + 1, shift = grid.flow_shift;
+    const double sigma = i * step + 1;
     const double m = o.mu ? (grid.linear_shift ? *o.mu : std::exp(*o.mu)) : 0;
-    sigmas.push_back(grid.dynamic_shift ? m / (m + (1 / sigma - 1)) : shift * sigma / (1 + (shift - 1) * sigma));
+    sigmas.push_back(grid.dynamic_shift ? dynamically_shifted(sigma, m) : shifted(sigma, grid.flow_shift));
   }
   if (grid.terminal != 0) {
     const double scale = (1 - sigmas.back()) / (1 - grid.terminal);
