@@ -61,7 +61,7 @@ struct SamplingOptions {
   std::string sigmas{};
   Churn churn{};                    // throws Error where the sampler has none
   // For flows with use_dynamic_shifting: mu itself, or else from this many tokens of the picture, as Flux has it. Throws Error
-  // where neither is given.
+  // where neither is given, and for schedulers without that shift.
   std::optional<double> mu{};
   std::int64_t image_tokens = 0;
   // What only some samplers take; others throw Error.

@@ -83,6 +83,13 @@ SchedulerConfig scheduler_for(const Model& model, const SampleOptions& o) {
   return config.with(Json{{"timestep_spacing", o.spacing}}.dump());
 }
 
+// Whether the shift of a flow hangs on the picture's size.
+bool shifted_by_size(const SchedulerConfig& config) {
+  const Json& f = config.state().resolved;
+  const bool flow = f.value("use_flow_sigmas", Json(true)) == true;  // a flow's own schedulers have no such field
+  return config.state().row->takes.mu && flow && f.value("use_dynamic_shifting", Json(false)) == true;
+}
+
 // A noise prediction's error of x0 is that of eps times sigma / alpha.
 void warn_if_unsteady(const SchedulerConfig& config, const NoiseLevel& first, const Context& context) {
   const Json& f = config.state().resolved;
@@ -139,7 +146,7 @@ Samples sample(const Model& model, const SampleOptions& o) {
                                                  .eta = o.eta,
                                                  .batch_coupled = o.torch_noise.has_value(),
                                                  .sigmas = o.sigmas,
-                                                 .image_tokens = height * width,
+                                                 .image_tokens = shifted_by_size(config) ? height * width : 0,
                                                  .picture = o.picture,
                                                  .mask = o.mask});
   const Context context = model.unet.parameters().front().value().context();

@@ -162,6 +162,28 @@ TEST_CASE("sample: torch noise depends on num alone, the trajectory ends in the 
   CHECK(same(whole.trajectory.rows(2 * m - 1, 1), whole.x.rows(0, 1)));  // at the end x is x0
 }
 
+TEST_CASE("sample: the picture's size shifts a flow where its scheduler says so") {
+  Model model = small_model(2);
+  const auto at = [&](const char* fields, std::int64_t size) {
+    model.scheduler = SchedulerConfig(fields);
+    return sample(model, {.num = 1, .steps = 3, .height = size, .width = size}).x;
+  };
+  // mu = 2 at 16 tokens, and falls.
+  const char* const shifted = R"({"_class_name": "FlowMatchEulerDiscreteScheduler", "use_dynamic_shifting": true,
+                                  "base_image_seq_len": 16, "max_image_seq_len": 64, "base_shift": 2, "max_shift": 1})";
+  const char* const solver = R"({"_class_name": "UniPCMultistepScheduler", "use_dynamic_shifting": true, "use_flow_sigmas": true,
+                                 "prediction_type": "flow_prediction", "base_image_seq_len": 16, "base_shift": 2})";
+  for (const char* fields : {shifted, solver}) {
+    const Sampling by_hand = sampling_of(SchedulerConfig(fields), {.steps = 3, .mu = 2});
+    const Tensor z = philox_noise(0).normal({1, 4, 4, 1}, kInitialNoise, model.unet.parameters().front().value().context());
+    const Condition condition{{"class_labels", Tensor::from({std::int64_t{0}}, {1}, z.context())}};
+    const Tensor x = by_hand.sampler(by_hand.denoiser(model.unet, condition), z, by_hand.steps, philox_noise(0), {});
+    CHECK(same(at(fields, 4), x));
+  }
+  CHECK(at(R"({"_class_name": "FlowMatchEulerDiscreteScheduler"})", 4).extent(0) == 1);
+  CHECK(at(R"({"_class_name": "UniPCMultistepScheduler", "use_dynamic_shifting": true})", 4).extent(0) == 1);
+}
+
 TEST_CASE("sample: guidance 1 is off, other sizes than the model's are taken, cancel throws") {
   const Model model = small_model(2);
   SampleOptions options{.num = 2, .steps = 3, .height = 12, .width = 7};

@@ -108,6 +108,8 @@ Sampling sampling_of(const SchedulerConfig& config, const SamplingOptions& optio
   check_takes(options.churn.s_churn != 0, &Takes::churn, s, "churn");
   check_takes(!options.timesteps.empty(), &Takes::timesteps, s, "timesteps");
   check_takes(options.use_clipped_model_output.has_value(), &Takes::clipped_output, s, "use_clipped_model_output");
+  check_takes(options.mu.has_value(), &Takes::mu, s, "mu");
+  check_takes(options.image_tokens != 0, &Takes::mu, s, "image_tokens");
   check_takes(options.picture.defined(), &Takes::picture, s, "picture");
   check_takes(options.mask.defined(), &Takes::mask, s, "mask");
   check_takes(options.jump_length || options.jump_n_sample, &Takes::mask, s, "jumps");

@@ -1,11 +1,7 @@
 // FlowMatchEulerDiscreteScheduler.
 //
 // Its shift counts twice: the ends of the list are those of the table, which is shifted, and the list between them is shifted
-// again. With use_dynamic_shifting the table is not shifted, and the list by
-//
-//   sigma <- e^mu / (e^mu + 1 / sigma - 1), or mu / (mu + 1 / sigma - 1) for time_shift_type linear;
-//   mu is linear in the tokens of a picture, through (base_image_seq_len, base_shift) and (max_image_seq_len, max_shift)
-#include <cmath>
+// again. With use_dynamic_shifting (flow.hpp) the table is not shifted, and the list by the run's m.
 #include <limits>
 
 #include "eddy/ops.hpp"
@@ -15,30 +11,23 @@ namespace eddy::inline v0_1 {
 
 namespace {
 
-constexpr Name<bool> kShifts[]{{"exponential", false}, {"linear", true}};
-
 struct Fields {
   int train_steps;
-  double shift, base_shift, max_shift;
-  std::int64_t base_tokens, max_tokens;
-  bool dynamic, inverted, linear_shift, stochastic;
+  double shift;
+  DynamicShift dynamic;
+  bool inverted, stochastic;
   double terminal;  // 0: none
   SigmaKind kind;
 
-  double mu(const SamplingOptions& o) const {
-    if (o.mu) return *o.mu;
-    if (o.image_tokens < 1) throw Error("sampling_of: use_dynamic_shifting needs mu, or image_tokens to find it");
-    const double slope = (max_shift - base_shift) / static_cast<double>(max_tokens - base_tokens);
-    return base_shift + slope * static_cast<double>(o.image_tokens - base_tokens);
-  }
-
   std::vector<double> sigmas(const SamplingOptions& o, int n) const {
-    const TrainingSigmas table = flow_training_sigmas(train_steps, dynamic ? 1 : shift);
+    dynamic.check(o, true);
+    const TrainingSigmas table = flow_training_sigmas(train_steps, dynamic.on ? 1 : shift);
+    const double m = dynamic.on ? dynamic.m(o) : 1;
     const double first = table.largest() * train_steps, last = table.smallest() * train_steps;
     std::vector<double> result;
     for (int i = 0; i < n; ++i) {
       const double sigma = (n > 1 ? first + i * ((last - first) / (n - 1)) : first) / train_steps;
-      result.push_back(dynamic ? dynamically_shifted(sigma, factor(o)) : shifted(sigma, shift));
+      result.push_back(dynamic.on ? dynamically_shifted(sigma, m) : shifted(sigma, shift));
     }
     if (terminal != 0) {
       const double factor = (1 - result.back()) / (1 - terminal);
@@ -51,8 +40,6 @@ struct Fields {
     }
     return listed_sigmas(placed, n, table, result.back(), result.front());
   }
-
-  double factor(const SamplingOptions& o) const { return linear_shift ? mu(o) : std::exp(mu(o)); }
 
   // Inverted: t and what diffusers calls sigma go from noise at 0 to data at 1.
   std::vector<NoiseLevel> levels(const SamplingOptions& o, int n) const {
@@ -77,17 +64,11 @@ Fields read_fields(JsonFields& f) {
   Fields s{};
   s.train_steps = static_cast<int>(f.integer("num_train_timesteps", 1000, 2, 1000000));
   s.shift = read_positive(f, "shift", 1);
-  s.dynamic = f.boolean("use_dynamic_shifting", false);
-  s.base_shift = f.number("base_shift", 0.5);
-  s.max_shift = f.number("max_shift", 1.15);
-  s.base_tokens = f.integer("base_image_seq_len", 256, 1, 1000000000);
-  s.max_tokens = f.integer("max_image_seq_len", 4096, 1, 1000000000);
-  if (s.base_tokens == s.max_tokens) f.refuse("max_image_seq_len", "another number than base_image_seq_len");
+  s.dynamic = read_dynamic_shift(f, true);
   s.inverted = f.boolean("invert_sigmas", false);
   s.terminal = f.optional_number("shift_terminal").value_or(0);
   if (!(s.terminal >= 0 && s.terminal < 1)) f.refuse("shift_terminal", "in [0, 1)");
   s.kind = read_sigma_kind(f);
-  s.linear_shift = named(f, "time_shift_type", f.text("time_shift_type", "exponential"), kShifts);
   s.stochastic = f.boolean("stochastic_sampling", false);
   return s;
 }

@@ -20,6 +20,7 @@ struct Takes {
   bool eta = false;
   bool sigmas = false;  // the recipe asks chosen_sigmas()
   bool churn = false, timesteps = false, clipped_output = false;
+  bool mu = false;       // image_tokens too
   bool picture = false;  // needed: what RePaint keeps, or what an inversion begins with
   bool mask = false;     // jumps too
 };

@@ -87,9 +87,7 @@ SolverGrid read_solver_grid(JsonFields& f, const Schedule& schedule, const std::
   grid.sigma_max = grid.table.largest();
   grid.flow = grid.kind == SigmaKind::flow;
   grid.flow_shift = read_positive(f, "flow_shift", 1);
-  grid.dynamic_shift = f.boolean("use_dynamic_shifting", false);
-  static constexpr Name<bool> kShifts[]{{"exponential", false}, {"linear", true}};
-  grid.linear_shift = named(f, "time_shift_type", f.text("time_shift_type", "exponential"), kShifts);
+  grid.dynamic = read_dynamic_shift(f, false);
   return grid;
 }
 
@@ -161,18 +159,17 @@ std::vector<int> solver_timesteps(int train_steps, int noisiest, int n, const Sp
 }
 
 double chosen_shift(const SolverGrid& grid, const SamplingOptions& options) {
-  if (!options.mu) return grid.flow_shift;
-  if (!grid.dynamic_shift) throw Error("sampling_of: mu needs a scheduler with use_dynamic_shifting");
-  if (grid.linear_shift) throw Error("sampling_of: mu needs a scheduler whose time_shift_type is exponential");
-  return std::exp(*options.mu);
+  if (!grid.dynamic.on) return grid.flow_shift;
+  if (grid.dynamic.linear) throw Error("sampling_of: mu needs a scheduler whose time_shift_type is exponential");
+  return grid.dynamic.m(options);
 }
 
 std::vector<Placed> placed(const SolverGrid& grid, const SamplingOptions& options, int n) {
   const SigmaKind kind = chosen_sigmas(options, grid.kind);
-  const double shift = chosen_shift(grid, options);
+  grid.dynamic.check(options, grid.flow);
   std::vector<Placed> result;
   if (kind == SigmaKind::flow) {
-    result = flow_places(grid, shift, n);
+    result = flow_places(grid, chosen_shift(grid, options), n);
   } else if (kind == SigmaKind::spaced) {
     for (const int t : solver_timesteps(grid.train_steps(), grid.noisiest, n, grid.spacing)) {
       result.push_back({static_cast<double>(t), grid.table.at(t)});

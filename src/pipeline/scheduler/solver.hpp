@@ -17,8 +17,7 @@ struct SolverGrid {
   bool flow;                    // alpha = 1 - sigma
   SpacingFields spacing{Spacing::linspace, 0};
   double flow_shift = 1;
-  bool dynamic_shift = false;
-  bool linear_shift = false;    // time_shift_type
+  DynamicShift dynamic{};
   bool whole_timesteps = true;  // of Karras' and Lu's sigmas: rounded, not cut
   int noisiest;                 // timesteps 0 .. noisiest - 1 are used
   bool ends_at_zero = true;
@@ -27,7 +26,7 @@ struct SolverGrid {
   int train_steps() const { return static_cast<int>(table.values().size()); }
 };
 
-// use_karras_sigmas and its kin (of the class's own, `more`), use_flow_sigmas, flow_shift, use_dynamic_shifting, time_shift_type.
+// use_karras_sigmas and its kin (of the class's own, `more`), use_flow_sigmas, flow_shift, and those of DynamicShift.
 SolverGrid read_solver_grid(JsonFields& fields, const Schedule& schedule, const std::vector<std::string>& more = {});
 
 // final_sigmas_type: whether the last level is sigma = 0.
@@ -52,7 +51,7 @@ inline int solver_step_count(const SamplingOptions& options, const SolverGrid& g
 // the noisy end, which may be less than n; diffusers' entries below 0 are left out.
 std::vector<int> solver_timesteps(int train_steps, int noisiest, int n, const SpacingFields& spacing);
 
-// The shift that a run asks for (SamplingOptions.mu), or the configured one.
+// The shift that a run's mu makes, or the configured one.
 double chosen_shift(const SolverGrid& grid, const SamplingOptions& options);
 
 // Without the closing level; sigmas in float32.

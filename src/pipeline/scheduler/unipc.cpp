@@ -11,14 +11,14 @@ struct UnipcGrid : SolverGrid {
   double terminal = 0;  // shift_terminal; 0: none
 };
 
-// diffusers: sigma' = e^mu / (e^mu + 1 / sigma - 1), or mu in place of e^mu; then 1 - (1 - sigma') (1 - terminal) / (1 - last).
+// The shifted sigmas, then 1 - (1 - sigma) (1 - terminal) / (1 - last).
 std::vector<Placed> flow_places(const UnipcGrid& grid, const SamplingOptions& o, int n) {
   const double train = grid.train_steps(), step = (1 / train - 1) / n;
+  const double m = grid.dynamic.on ? grid.dynamic.m(o) : 1;
   std::vector<double> sigmas;
   for (int i = 0; i < n; ++i) {
     const double sigma = i * step + 1;
-    const double m = o.mu ? (grid.linear_shift ? *o.mu : std::exp(*o.mu)) : 0;
-    sigmas.push_back(grid.dynamic_shift ? dynamically_shifted(sigma, m) : shifted(sigma, grid.flow_shift));
+    sigmas.push_back(grid.dynamic.on ? dynamically_shifted(sigma, m) : shifted(sigma, grid.flow_shift));
   }
   if (grid.terminal != 0) {
     const double scale = (1 - sigmas.back()) / (1 - grid.terminal);
@@ -41,8 +41,7 @@ std::vector<Placed> karras_flow_places(const UnipcGrid& grid, int n) {
 }
 
 std::vector<Step> steps_of(const UnipcGrid& grid, const SamplingOptions& o) {
-  if (grid.dynamic_shift && !o.mu) throw Error("sampling_of: use_dynamic_shifting needs mu");
-  if (o.mu && !grid.dynamic_shift) throw Error("sampling_of: mu needs a scheduler with use_dynamic_shifting");
+  grid.dynamic.check(o, grid.flow);
   const int n = solver_step_count(o, grid);
   const SigmaKind kind = chosen_sigmas(o, grid.kind);
   std::vector<Placed> places;
@@ -52,9 +51,7 @@ std::vector<Step> steps_of(const UnipcGrid& grid, const SamplingOptions& o) {
     if (kind != SigmaKind::karras) throw Error("sampling_of: a flow has no such list of sigmas: " + o.sigmas);
     places = karras_flow_places(grid, n);
   } else {
-    SamplingOptions without = o;
-    without.mu.reset();
-    places = placed(grid, without, n);
+    places = placed(grid, o, n);
   }
   const double last = kind == SigmaKind::spaced ? grid.table.smallest() : places.back().sigma;
   return solver_steps(grid, places, grid.ends_at_zero ? 0 : last);

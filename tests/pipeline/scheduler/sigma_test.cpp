@@ -39,6 +39,20 @@ TEST_CASE("sigma schedulers: mu comes from the tokens of the picture") {
   const double by_mu = sigmas(config, {.steps = 5, .mu = 1.15})[2];
   CHECK(sigmas(config, {.steps = 5, .image_tokens = 4096})[2] == Approx(by_mu).epsilon(1e-6));
   CHECK_THROWS_WITH(sampling_of(config), Catch::Contains("needs mu, or image_tokens"));
+  CHECK_THROWS_WITH(sampling_of(config, {.mu = 1000.0}), Catch::Contains("mu must be from -700 to 700, got 1000"));
+}
+
+TEST_CASE("sigma schedulers: mu and tokens are refused where nothing hangs on them") {
+  const SamplingOptions mu{.steps = 5, .mu = 0.8}, tokens{.steps = 5, .image_tokens = 1024};
+  for (const char* name : {"DDIMScheduler", "EulerDiscreteScheduler", "FlowMatchHeunDiscreteScheduler", "EDMEulerScheduler",
+                           "DPMSolverMultistepInverseScheduler"}) {
+    INFO(name);
+    CHECK_THROWS_WITH(sampling_of(read(name), mu), Catch::Contains("has no mu") && Catch::Contains("flow_euler"));
+    CHECK_THROWS_WITH(sampling_of(read(name), tokens), Catch::Contains("has no image_tokens") && Catch::Contains("uni_pc"));
+  }
+  const SchedulerConfig unshifted = read("FlowMatchEulerDiscreteScheduler");
+  CHECK_THROWS_WITH(sampling_of(unshifted, mu), Catch::Contains("mu needs a scheduler with use_dynamic_shifting"));
+  CHECK_THROWS_WITH(sampling_of(unshifted, tokens), Catch::Contains("image_tokens needs a scheduler with use_dynamic_shifting"));
 }
 
 TEST_CASE("sigma schedulers: every list by name has as many steps as asked for, from noisy to clean") {

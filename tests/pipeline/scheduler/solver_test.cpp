@@ -62,10 +62,20 @@ TEST_CASE("solver configurations: eta of a run is the SDE's, mu the shift of a f
   for (const char* name : {"DPMSolverMultistep", "DPMSolverSinglestep", "DEISMultistep", "UniPCMultistep"}) {
     INFO(name);
     CHECK(second(name, 1) > second(name, 0));
-    CHECK_THROWS_WITH(made(name, "", {.steps = 4, .mu = 1.0}), Catch::Contains("use_dynamic_shifting"));
+    CHECK_THROWS_WITH(made(name, "", {.steps = 4, .mu = 1.0}), Catch::Contains("mu needs a scheduler with use_dynamic_shifting"));
+    CHECK_THROWS_WITH(made(name, "", {.steps = 4, .image_tokens = 9}), Catch::Contains("image_tokens needs"));
+    CHECK_THROWS_WITH(made(name, R"(,"use_dynamic_shifting":true)", {.steps = 4, .mu = 1.0}), Catch::Contains("use_flow_sigmas"));
+    CHECK_NOTHROW(made(name, R"(,"use_dynamic_shifting":true)"));  // nothing to shift
+    CHECK_THROWS_WITH(made(name, flow), Catch::Contains("needs mu, or image_tokens"));
+    const auto by_tokens = [&](const std::string& fields, std::int64_t tokens) {
+      return made(name, flow + fields, {.steps = 4, .image_tokens = tokens}).steps[1].from.sigma;
+    };
+    CHECK(by_tokens("", 256) == second(name, 0.5));
+    CHECK(by_tokens("", 4096) == Approx(second(name, 1.15)).epsilon(1e-6));
+    CHECK(by_tokens(R"(,"base_shift":0.9)", 256) == second(name, 0.9));  // no field of the class, but pipelines of diffusers look
   }
-  CHECK_THROWS_WITH(made("UniPCMultistep", flow), Catch::Contains("needs mu"));
-  CHECK(made("DPMSolverMultistep", flow).steps.size() == 8);  // as in diffusers the configured shift
+  const SchedulerConfig plain(R"({"_class_name":"UniPCMultistepScheduler"})");
+  CHECK(plain.json().find("base_shift") == std::string::npos);
   CHECK_NOTHROW(made("DPMSolverMultistep", "", {.steps = 4, .eta = 1.0}));
   CHECK_THROWS_WITH(made("DEISMultistep", "", {.steps = 4, .eta = 1.0}), Catch::Contains("deis has no eta"));
   CHECK(made("UniPCMultistep", "", {.steps = 4, .sigmas = "ays"}).steps[0].from.sigma > 0.99);
