@@ -21,20 +21,22 @@ using Denoiser = std::function<Prediction(const Tensor& x, std::span<const Noise
 
 // Adapters bring x to the scale that the network was trained at, alpha^2 + sigma^2 = 1 (flow: alpha + sigma = 1), so that
 // denoise(k x, {t, k alpha, k sigma}) gives the same x0 and eps. A network of twice x's channels has a learned range of
-// variance in its second half. The network is told level.t.
+// variance in its second half. The network is told level.t. The denoiser throws Error for levels that are not one or one a
+// sample, not finite, or 0 in both, and for an output of other channels.
 EDDY_API Denoiser from_eps(Network network, Condition condition = {});  // throws Error where alpha is 0
 EDDY_API Denoiser from_v(Network network, Condition condition = {});    // v = alpha eps - sigma x0 [Salimans2022, D]
 EDDY_API Denoiser from_x0(Network network, Condition condition = {});   // eps = (x - alpha x0) / sigma; 0 where sigma is
 EDDY_API Denoiser from_flow(Network network, Condition condition = {});  // u = eps - x0 [Lipman2023]
-// The score -eps / sigma of x at alpha = 1, where this network wants it [Song2021b, Eq. 9].
+// The score -eps / sigma of x at alpha = 1, where this network wants it [Song2021b, Eq. 9]; throws Error where alpha is 0.
 EDDY_API Denoiser from_score(Network network, Condition condition = {});
 
-// A network whose x0 is the end of the path through x. Throws Error for a sigma_data that is not positive.
+// A network whose x0 is the end of the path through x. Throws Error for a sigma_data that is not positive, and a sigma_min that
+// is negative.
 struct ConsistencyScale {
   double sigma_data = 0.5;  // the data's deviation
   double sigma_min = 0.002;  // where x0 is x
 };
-// [Song2023, App. C].
+// [Song2023, App. C]. Throws Error where alpha is 0.
 EDDY_API Denoiser from_consistency(Network network, Condition condition = {}, const ConsistencyScale& scale = {});
 
 struct EdmScaling {

@@ -100,8 +100,9 @@ class EDDY_API TorchGenerator {
   explicit TorchGenerator(std::uint64_t seed, TorchVariant variant = TorchVariant::a);
   // torch.randn of as many float32 elements.
   void randn(std::span<float> out);
-  // torch.randint(low, high), and torch.randperm(n).
+  // torch.randint(low, high): from low to high - 1. Throws Error for a high that is not above low.
   std::int64_t randint(std::int64_t low, std::int64_t high);
+  // torch.randperm(n). Throws Error for an n outside [0, 2^32 / 20), where PyTorch draws otherwise.
   std::vector<std::int64_t> randperm(std::int64_t n);
 
   struct State;

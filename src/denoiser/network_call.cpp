@@ -24,8 +24,9 @@ NetworkCall call_network(const char* operation, const Network& network, const Co
   for (const NoiseLevel& level : levels) {
     const double k = scale(level);
     if (!(k > 0 && std::isfinite(k))) {
-      throw Error(std::string(operation) + ": alpha and sigma must be finite and not both 0, got " +
-                  std::to_string(level.alpha) + " and " + std::to_string(level.sigma));
+      const bool some = std::isfinite(level.alpha) && std::isfinite(level.sigma) && (level.alpha != 0 || level.sigma != 0);
+      const char* const must = some ? ": alpha must be above 0" : ": alpha and sigma must be finite and not both 0";
+      throw Error(operation + (must + (", got " + std::to_string(level.alpha))) + " and " + std::to_string(level.sigma));
     }
     same = same && std::abs(k - 1) < 1e-12;
     o.levels.push_back({level.t, level.alpha / k, level.sigma / k});

@@ -38,7 +38,8 @@ TEST_CASE("adapters: a score is -eps / sigma at alpha 1, wherever x stands") {
     const double x = kX / l.alpha, sigma = l.sigma / l.alpha, g = raw(x, 0.4);
     check(from_score(kNetwork), l, x + sigma * sigma * g, -sigma * g);
   }
-  CHECK_THROWS_AS(call(from_score(kNetwork), {0.4, 0, 1}), Error);
+  CHECK_THROWS_WITH(call(from_score(kNetwork), {0.4, 0, 1}), Catch::Contains("from_score: alpha must be above 0, got 0"));
+  CHECK_THROWS_WITH(call(from_score(kNetwork), {0.4, 0, 0}), Catch::Contains("not both 0"));
 }
 
 TEST_CASE("adapters: a consistency network meets its boundary, and keeps alpha x0 + sigma eps") {
@@ -50,7 +51,7 @@ TEST_CASE("adapters: a consistency network meets its boundary, and keeps alpha x
     check(from_consistency(kNetwork, {}, scale), l, x0, (x - x0) / sigma);
   }
   CHECK(static_cast<double>(call(from_consistency(kNetwork, {}, scale), {0, 1, 0.01}).x0.item()) == Approx(kX));
-  CHECK_THROWS_AS(call(from_consistency(kNetwork), {0.4, 0, 1}), Error);
+  CHECK_THROWS_WITH(call(from_consistency(kNetwork), {0.4, 0, 1}), Catch::Contains("from_consistency: alpha must be above 0"));
   CHECK_THROWS_WITH(from_consistency(kNetwork, {}, {0, 0.002}), Catch::Contains("sigma_data"));
   CHECK_THROWS_WITH(from_consistency(kNetwork, {}, {0.5, -1}), Catch::Contains("sigma_min"));
 }

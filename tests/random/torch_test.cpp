@@ -128,4 +128,7 @@ TEST_CASE("torch.randint and torch.randperm") {
   for (const auto& [low, high] : ranges) numbers.push_back(generator.randint(low, high));
   CHECK(std::ranges::equal(numbers, golden.tensor("randint").integers()));
   CHECK(std::ranges::equal(generator.randperm(50), golden.tensor("randperm").integers()));
+  CHECK_THROWS_WITH(generator.randint(3, 3), Catch::Contains("high must be above low"));
+  CHECK_THROWS_WITH(generator.randperm(-1), Catch::Contains("[0, 2^32 / 20)"));
+  CHECK_THROWS_WITH(generator.randperm((std::int64_t{1} << 32) / 20), Catch::Contains("[0, 2^32 / 20)"));
 }
