@@ -51,7 +51,8 @@ EDDY_API std::vector<std::pair<std::string, std::string>> sampler_names();
 EDDY_API std::vector<std::string> sigma_names();
 
 // Any sampler: its own options are bound, those given at the call are on_step and cancel.
-using Sampler = std::function<Tensor(const Denoiser&, Tensor x, std::span<const Step>, const NoiseSource&, const SamplerOptions&)>;
+using Sampler =
+    std::function<Tensor(const Denoiser&, Tensor x, std::span<const Step>, const NoiseSource&, const SamplerOptions&)>;
 
 struct SamplingOptions {
   int steps = 0;                // to 1,000,000; 0: as many as the pipeline of diffusers takes
@@ -60,8 +61,8 @@ struct SamplingOptions {
   // Where the sigmas are, one of sigma_names(); empty: as the configuration has it. Throws Error where the sampler has none
   std::string sigmas{};
   Churn churn{};                    // throws Error where the sampler has none
-  // For flows with use_dynamic_shifting: mu itself, or else from this many tokens of the picture, as Flux has it. Throws Error
-  // where neither is given, and for schedulers without that shift.
+  // For flows with use_dynamic_shifting, elsewhere an Error: mu itself, or else from this many tokens of the picture, as Flux
+  // has it. Without either DPM-Solver and DEIS take flow_shift, as in diffusers; the others throw Error.
   std::optional<double> mu{};
   std::int64_t image_tokens = 0;
   // What only some samplers take; others throw Error.

@@ -87,7 +87,7 @@ SchedulerConfig scheduler_for(const Model& model, const SampleOptions& o) {
 bool shifted_by_size(const SchedulerConfig& config) {
   const Json& f = config.state().resolved;
   const bool flow = f.value("use_flow_sigmas", Json(true)) == true;  // a flow's own schedulers have no such field
-  return config.state().row->takes.mu && flow && f.value("use_dynamic_shifting", Json(false)) == true;
+  return config.state().row->takes.needs_mu && flow && f.value("use_dynamic_shifting", Json(false)) == true;
 }
 
 // A noise prediction's error of x0 is that of eps times sigma / alpha.

@@ -21,7 +21,7 @@ constexpr SchedulerClass kClasses[] = {
     {"edm_euler", "EDMEulerScheduler", "order 1, for networks with EDM's scaling",
      read_edm_euler, {.sigmas = true, .churn = true}, "networks of EDM's scaling"},
     {"flow_euler", "FlowMatchEulerDiscreteScheduler", "order 1, for flow matching",
-     read_flow_euler, {.sigmas = true, .mu = true}, "networks of flow matching"},
+     read_flow_euler, {.sigmas = true, .mu = true, .needs_mu = true}, "networks of flow matching"},
     {"flow_heun", "FlowMatchHeunDiscreteScheduler", "order 2, for flow matching",
      read_flow_heun, {.churn = true}, "networks of flow matching"},
     // exponential integrators
@@ -34,7 +34,7 @@ constexpr SchedulerClass kClasses[] = {
     {"deis", "DEISMultistepScheduler", "eps by a polynomial in ln(sigma / alpha), order 1 to 3",
      read_deis, {.sigmas = true, .mu = true}},
     {"uni_pc", "UniPCMultistepScheduler", "predicts and corrects without more evaluations, any order",
-     read_unipc, {.sigmas = true, .mu = true}},
+     read_unipc, {.sigmas = true, .mu = true, .needs_mu = true}},
     {"edm_dpmpp_2m", "EDMDPMSolverMultistepScheduler", "DPM-Solver++ 2M for networks of EDM",
      read_edm_dpm_multistep, {.eta = true, .sigmas = true}, "networks of EDM's scaling"},
     // with Brownian noise, and with steps of their own choice

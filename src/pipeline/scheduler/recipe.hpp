@@ -21,6 +21,7 @@ struct Takes {
   bool sigmas = false;  // the recipe asks chosen_sigmas()
   bool churn = false, timesteps = false, clipped_output = false;
   bool mu = false;       // image_tokens too
+  bool needs_mu = false;  // where a flow is shifted dynamically; others have flow_shift without it
   bool picture = false;  // needed: what RePaint keeps, or what an inversion begins with
   bool mask = false;     // jumps too
 };

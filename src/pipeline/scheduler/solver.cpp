@@ -159,7 +159,7 @@ std::vector<int> solver_timesteps(int train_steps, int noisiest, int n, const Sp
 }
 
 double chosen_shift(const SolverGrid& grid, const SamplingOptions& options) {
-  if (!grid.dynamic.on) return grid.flow_shift;
+  if (!grid.dynamic.on || (!options.mu && options.image_tokens == 0)) return grid.flow_shift;  // as in diffusers
   if (grid.dynamic.linear) throw Error("sampling_of: mu needs a scheduler whose time_shift_type is exponential");
   return grid.dynamic.m(options);
 }

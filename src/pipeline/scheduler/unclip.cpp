@@ -31,7 +31,8 @@ std::vector<Step> steps_of(const Schedule& schedule, int n) {
 Recipe read_unclip(JsonFields& f) {
   const int train_steps = static_cast<int>(f.integer("num_train_timesteps", 1000, 2, 1000000));
   if (f.text("beta_schedule", "squaredcos_cap_v2") != "squaredcos_cap_v2") f.refuse("beta_schedule", "squaredcos_cap_v2");
-  static constexpr Name<Variance> kVariances[]{{"fixed_small_log", Variance::fixed_small}, {"learned_range", Variance::learned_range}};
+  static constexpr Name<Variance> kVariances[]{
+      {"fixed_small_log", Variance::fixed_small}, {"learned_range", Variance::learned_range}};
   const Variance variance = named(f, "variance_type", f.text("variance_type", "fixed_small_log"), kVariances);
   const Clip clip = read_clip_sample(f, true);
   static constexpr Name<Denoiser (*)(Network, Condition)> kPredictions[]{{"epsilon", from_eps}, {"sample", from_x0}};
