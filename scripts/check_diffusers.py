@@ -97,7 +97,7 @@ def through(folder, kind, name):
                                                                           "--save-variant", "b"])]:
         what = f"{kind} {name} {' '.join(options)}"
         to = os.path.join(folder, "to")
-        eddy("convert", source, to, *options)
+        eddy("convert", source, to, "--overwrite", *options)
         written = options[options.index("--save-variant") + 1] if "--save-variant" in options else None
         again = pipeline.from_pretrained(to, variant=written)
         check(what + ": class", type(again) is pipeline and type(again.scheduler) is type(scheduler))
@@ -107,7 +107,7 @@ def through(folder, kind, name):
         check(what + ": output", torch.equal(output(unet_of(plain, torch_dtype=dtype)), output(again.unet)))
     # The bytes of weights are diffusers' own, in one file and in shards.
     for source, options in [(plain, []), (shards, ["--max-shard-size", "20KB"])]:
-        eddy("convert", source, to, *options)
+        eddy("convert", source, to, "--overwrite", *options)
         for file in sorted(set(os.listdir(source + "/unet")) & set(os.listdir(to + "/unet"))):
             a, b = (open(os.path.join(path, "unet", file), "rb").read() for path in (source, to))
             check(f"{kind} {name} {file}: bytes", a == b)

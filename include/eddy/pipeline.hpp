@@ -55,6 +55,7 @@ struct ConvertOptions {
   std::string config{};                            // path of a UNet2DModel's config.json, or of some of its keys, which win
   std::string scheduler{};                         // path of a scheduler_config.json, in place of the one that would be written
   bool new_attention_order = false;                // guided-diffusion's use_new_attention_order
+  bool overwrite = false;                          // a model that is at `to` is replaced
   std::function<void(const std::string&)> on_note{};  // one line: what was deduced or left out
 };
 
@@ -62,7 +63,7 @@ struct ConvertOptions {
 // far is written; or a .safetensors file with the
 // names of diffusers' UNet2DModel, of DDPM (the PyTorch port by Esser, also Song's DDIM), of improved-diffusion, guided-diffusion
 // and consistency models, or of EDM's DhariwalUNet. What the shapes do not tell must be in `config`; see docs/files.md. Throws
-// Error naming what no UNet2DModel has.
+// Error naming what no UNet2DModel has, and where `to` is or holds `from`.
 EDDY_API void convert_model(const std::string& from, const std::string& to, const ConvertOptions& options = {});
 
 // ---- sampling ----------------------------------------------------------------------------------------------------

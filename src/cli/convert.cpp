@@ -63,6 +63,7 @@ void add_convert(CLI::App& app, Action& action) {
                       "of a file: a UNet2DModel's config.json, or some of its keys; wins over what is deduced");
   command->add_option("--scheduler", o.scheduler, "a scheduler_config.json in place of the one that would be written");
   command->add_flag("--new-attention-order", o.new_attention_order, "of a file: guided-diffusion's use_new_attention_order");
+  command->add_flag("--overwrite", o.overwrite, "replace a model that is at TO already");
   command->callback([f, &action] {
     action = [f](const CancelToken&) {
       ConvertOptions& options = f->options;

@@ -169,12 +169,33 @@ Source of_folder(const std::string& path, const ConvertOptions& o) {
   return source;
 }
 
+// Whether a path is in a folder, at any depth, or is the folder. Going up by "..", the system follows links.
+bool lies_in(const std::string& path, const std::string& folder) {
+  std::string at = path_kind(path) == PathKind::directory ? path : parent(path);
+  for (int depth = 0; depth < 100 && !same_path(at, folder); ++depth) {
+    if (same_path(at, join(at, ".."))) return false;
+    at = join(at, "..");
+  }
+  return same_path(at, folder);
+}
+
+// Nothing is lost unasked: neither what is read, nor a model that lies there.
+void check_target(const std::string& from, const std::string& to, const ConvertOptions& o) {
+  if (lies_in(from, to) || same_path(join(from, "model"), to)) {  // a run's model is read where it is finished
+    throw Error(to + ": is or holds what is converted, " + from + "; choose another folder");
+  }
+  kept_beside_model(to);  // throws Error where the folder is of another kind
+  if (o.overwrite || path_kind(to) != PathKind::directory || !std::ranges::any_of(list_directory(to), is_of_model)) return;
+  throw Error(to + ": holds a model already; choose another folder, or overwrite it (--overwrite)");
+}
+
 }  // namespace
 
 void convert_model(const std::string& from, const std::string& to, const ConvertOptions& o) try {
   const PathKind kind = path_kind(from);
   if (kind == PathKind::file) refuse_pickle(from);
   if (kind == PathKind::missing) throw Error(from + ": there is no such file or folder");
+  check_target(from, to, o);
   const bool folder = kind == PathKind::directory;
   if (folder && !exists(join(from, "model_index.json"))) {  // a run
     if (!o.config.empty() || !o.scheduler.empty() || !o.variant.empty()) {

@@ -204,7 +204,7 @@ expect 0 "info as JSON" "$eddy" info run --json
 has stdout '"kind": "run"'
 
 # Folders of weights: shards, variants, other names.
-expect 0 "convert" "$eddy" convert "$garments" half --dtype f16 --max-shard-size 500KB --save-variant fp16
+expect 0 "convert" "$eddy" convert "$garments" half --dtype f16 --max-shard-size 500KB --save-variant fp16 --overwrite
 has stdout '^half$'
 ls half/unet | grep -q 'diffusion_pytorch_model.fp16-00001-of-0000' || fail "no shards: $(ls half/unet)"
 cmp "$garments/model_index.json" half/model_index.json || fail "model_index.json has changed"
@@ -245,6 +245,13 @@ for layout in DhariwalUNet guided-diffusion "DDPM's PyTorch port" SongUNet; do h
 
 # A signal saves first.
 "$eddy" train --config config.json --data data --out long --steps 1000000 --sample-every 0 --held-out-every 0 --save-every 0 >stdout 2>stderr &
+expect 1 "convert in its own place" "$eddy" convert half half/
+has stderr '^eddy: error: half/: is or holds what is converted, half; choose another folder$'
+expect 1 "convert a run over its model" "$eddy" convert run run/model --dtype f16 --overwrite
+has stderr 'run/model: is or holds what is converted'
+expect 1 "convert over a model" "$eddy" convert run half
+has stderr '^eddy: error: half: holds a model already; choose another folder, or overwrite it (--overwrite)$'
+expect 0 "convert over a model, asked for" "$eddy" convert run half --dtype f32 --overwrite
 pid=$!
 sleep 3
 kill -TERM $pid

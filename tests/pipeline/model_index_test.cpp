@@ -1,6 +1,7 @@
 #include "pipeline/model_index.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <limits>
 
 #include "base/files.hpp"
@@ -153,11 +154,37 @@ TEST_CASE("convert: a folder in another float type keeps every JSON and every ot
   CHECK(std::ranges::all_of(file.entries(), [](const SafetensorsEntry& e) { return e.dtype == "BF16"; }));
   CHECK(read_file(c + "/unet/diffusion_pytorch_model.safetensors", 1 << 20) ==
         read_file(folder / "d/unet/diffusion_pytorch_model.safetensors", 1 << 20));
-  convert_model(a, a, {.dtype = DType::f16});  // in its own place
-  CHECK(SafetensorsFile(a + "/unet/diffusion_pytorch_model.safetensors").entries().front().dtype == "F16");
-  CHECK(read_file(a + "/README.md", 100) == "card");
-  CHECK(load_model(a).class_names.size() == 2);
-  CHECK_THROWS_WITH(convert_model(a, b, {.config = "x"}), Catch::Contains("--config is for a file of weights"));
+  CHECK_THROWS_WITH(convert_model(a, folder / "e", {.config = "x"}), Catch::Contains("--config is for a file of weights"));
+}
+
+TEST_CASE("convert: what is read and a model that lies there are not lost unasked", "[convert]") {
+  const Temporary folder;
+  const std::string a = folder / "a", b = folder / "b", weights = a + "/unet/diffusion_pytorch_model.safetensors";
+  save_model(a, small());
+  save_model(b, small());
+  write_file(b + "/README.md", "card");
+  const std::string before = read_file(weights, 1 << 24);
+  std::filesystem::create_directory_symlink(a, folder / "link");
+  for (const bool overwrite : {false, true}) {
+    const ConvertOptions options{.dtype = DType::f16, .config = {}, .overwrite = overwrite};
+    for (const std::string& to : {a, a + "/", a + "/.", folder / "link", folder / "link/"}) {
+      CHECK_THROWS_WITH(convert_model(a, to, options), Catch::Contains("is or holds what is converted"));
+      CHECK_THROWS_WITH(convert_model(to, a, options), Catch::Contains("is or holds what is converted"));
+      CHECK_THROWS_WITH(convert_model(weights, to, options), Catch::Contains("is or holds what is converted"));
+    }
+  }
+  CHECK(read_file(weights, 1 << 24) == before);
+  const auto type_in_b = [&] { return SafetensorsFile(b + "/unet/diffusion_pytorch_model.safetensors").entries().front().dtype; };
+  CHECK_THROWS_WITH(convert_model(a, b, {.dtype = DType::f16}),
+                    Catch::Contains("b: holds a model already") && Catch::Contains("--overwrite"));
+  CHECK(type_in_b() == "F32");
+  convert_model(a, b, {.dtype = DType::f16, .overwrite = true});
+  CHECK(type_in_b() == "F16");
+  CHECK(read_file(b + "/README.md", 100) == "card");
+  remove_path(b + "/model_index.json");  // what is left of a model is not thrown away either
+  CHECK_THROWS_WITH(convert_model(a, b), Catch::Contains("holds a model already"));
+  make_directories(folder / "empty");
+  CHECK_NOTHROW(convert_model(a, folder / "empty"));
 }
 
 TEST_CASE("describe: a model's parts, types, variants, and what was left aside", "[index]") {
