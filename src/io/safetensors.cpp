@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <string_view>
 
 #include "eddy/error.hpp"
 #include "io/element_type.hpp"
@@ -91,6 +92,33 @@ class HeaderReader {
   std::uint64_t data_begin_, data_bytes_;
 };
 
+// A repository that was fetched without Git LFS has three lines of text where the file belongs, the last "size N".
+void refuse_lfs_pointer(const InputFile& file) {
+  constexpr std::string_view kBegin = "version https://git-lfs.github.com/spec/v1", kSize = "\nsize ";
+  if (file.size() < kBegin.size() || file.size() > 1024) return;
+  std::string text(static_cast<std::size_t>(file.size()), '\0');
+  file.read(0, text.data(), text.size());
+  if (!text.starts_with(kBegin)) return;
+  const std::size_t at = text.find(kSize);
+  const std::size_t begin = at + kSize.size();
+  const std::string size = at == std::string::npos ? "" : text.substr(begin, text.find('\n', begin) - begin);
+  throw Error(file.path() + ": is a pointer of Git LFS, not the weights themselves" +
+              (size.empty() ? "" : ", a file of " + size + " bytes") +
+              "; fetch them with `git lfs pull` in the repository, or download the file");
+}
+
+// The bytes of data that a header tells of.
+std::uint64_t data_bytes_of(const Json& header) {
+  std::uint64_t most = 0;
+  for (const auto& [name, info] : header.items()) {
+    const Json offsets = info.is_object() ? info.value("data_offsets", Json()) : Json();
+    if (offsets.is_array() && offsets.size() == 2 && offsets[1].is_number_unsigned()) {
+      most = std::max(most, offsets[1].get<std::uint64_t>());
+    }
+  }
+  return most;
+}
+
 std::uint64_t little_endian(const unsigned char* bytes) {
   std::uint64_t value = 0;
   for (int i = 7; i >= 0; --i) value = value << 8 | bytes[i];
@@ -106,17 +134,28 @@ std::string shape_text(const std::vector<std::int64_t>& shape) {
 }
 
 SafetensorsFile::SafetensorsFile(const std::string& path) : file_(std::make_unique<InputFile>(path)) {
+  refuse_lfs_pointer(*file_);
   unsigned char length[8];
-  if (file_->size() < 8) throw Error(path + ": safetensors: shorter than 8 bytes");
+  const std::string size = std::to_string(file_->size()), again = "; download or copy it again";
+  if (file_->size() < 8) throw Error(path + ": safetensors: the file is cut short, to " + size + " bytes" + again);
   file_->read(0, length, 8);
   const std::uint64_t header_bytes = little_endian(length);
-  if (header_bytes > kMaxHeader) throw Error(path + ": safetensors: a header of more than 100,000,000 bytes");
-  if (header_bytes > file_->size() - 8) throw Error(path + ": safetensors: the header reaches beyond the file");
+  if (header_bytes > kMaxHeader) {
+    throw Error(path + ": is no safetensors file: its first 8 bytes give a header of more than 100,000,000 bytes");
+  }
+  if (header_bytes > file_->size() - 8) {
+    throw Error(path + ": safetensors: the file is cut short, or none: its header alone must have " +
+                std::to_string(header_bytes) + " bytes, the file has " + size + again);
+  }
   std::string text(static_cast<std::size_t>(header_bytes), '\0');
   file_->read(8, text.data(), text.size());
   const Json header = parse_json(text, path);
   const HeaderReader reader(*file_, header_bytes);
   if (!header.is_object()) reader.fail("the header must be an object");
+  if (const std::uint64_t wanted = data_bytes_of(header), there = file_->size() - 8 - header_bytes; wanted > there) {
+    reader.fail("the file is cut short: its header tells of " + std::to_string(wanted) + " bytes of data, there are " +
+                std::to_string(there) + again);
+  }
   for (const auto& [name, info] : header.items()) {
     if (name != "__metadata__") {
       entries_.push_back(reader.entry(name, info));

@@ -262,3 +262,17 @@ ls long/checkpoints | grep -q '^ckpt-[0-9]*$' || fail "SIGTERM left no checkpoin
 
 [ $failures -eq 0 ] && echo "program: all is well"
 exit $failures
+# Weights that are not there, or not all.
+cp -r run/model torn && weights=unet/diffusion_pytorch_model.safetensors
+for cut in 5 3000 20000; do
+  head -c $cut run/model/$weights >torn/$weights
+  expect 1 "weights of $cut bytes" "$eddy" sample torn --out a.png
+  has stderr "^eddy: error: torn/$weights: safetensors: the file is cut short.*; download or copy it again$"
+done
+printf 'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 454741108\n' >torn/$weights
+expect 1 "a pointer" "$eddy" sample torn --out a.png
+has stderr "torn/$weights: is a pointer of Git LFS, not the weights themselves, a file of 454741108 bytes; fetch them with"
+has stderr 'git lfs pull'
+printf '<!DOCTYPE html><html></html>' >torn/$weights
+expect 1 "a page" "$eddy" sample torn --out a.png
+has stderr 'is no safetensors file'
