@@ -80,6 +80,21 @@ bool has_finished_model(const std::string& run) {
   return newest.empty() || checkpoint_step(newest) == model_steps(run);
 }
 
+// A U-Net without the rest of a pipeline, in the folder itself or in its unet/: how to make a model folder of it.
+void refuse_unet_alone(const std::string& path) {
+  const std::string unet = is_unet_folder(path) ? path : join(path, "unet");
+  if (!is_unet_folder(unet)) return;
+  read_unet_folder(unet);  // throws Error where it is another model's
+  const std::vector<std::string> variants = variants_in(unet);
+  const WeightFiles files(unet, variants.empty() ? "" : variants.front());
+  const std::string scheduler = join(path, "scheduler/scheduler_config.json");
+  const std::string way_out = files.sharded() ? "a model folder has model_index.json and scheduler/ beside unet/"
+                                              : "`eddy convert " + files.source() + " FOLDER --config " +
+                                                    join(unet, "config.json") + " --scheduler " +
+                                                    (exists(scheduler) ? scheduler : "FILE") + "` makes a model folder of it";
+  throw Error(path + ": a U-Net alone, without a model_index.json; " + way_out);
+}
+
 }  // namespace
 
 std::int64_t model_steps(const std::string& run) {
@@ -99,6 +114,7 @@ Model load_model(const std::string& path, const Context& context, const std::str
   if (path_kind(path) != PathKind::directory) throw Error(path + ": there is no such folder");
   if (exists(join(path, "model_index.json"))) return read_model(path, variant, context);
   if (has_finished_model(path)) return read_model(join(path, "model"), variant, context);
+  if (!is_run(path)) refuse_unet_alone(path);
   if (!is_run(path)) throw Error(path + ": neither a model (model_index.json) nor a run (config.json and checkpoints/)");
   if (!variant.empty()) throw Error(path + ": a run's checkpoint has no variant '" + variant + "'");
   return read_run(path, context);

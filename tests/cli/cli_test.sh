@@ -276,3 +276,28 @@ has stderr 'git lfs pull'
 printf '<!DOCTYPE html><html></html>' >torn/$weights
 expect 1 "a page" "$eddy" sample torn --out a.png
 has stderr 'is no safetensors file'
+# A U-Net alone: what makes a model of it.
+mkdir alone && cp -r run/model/unet alone && cp -r run/model/scheduler alone
+expect 1 "a U-Net beside a scheduler" "$eddy" sample alone --out a.png
+has stderr '^eddy: error: alone: a U-Net alone, without a model_index.json; .eddy convert alone/unet/diffusion_pytorch'
+has stderr ' FOLDER --config alone/unet/config.json --scheduler alone/scheduler/scheduler_config.json. makes a model folder of it$'
+expect 0 "the command that was told" $(sed "s/.*.\(eddy convert .*\). makes a model.*/\1/;s|^eddy|$eddy|;s/FOLDER/joined/" stderr)
+expect 0 "the model that it makes" "$eddy" sample joined --out joined.npy --num 2 --steps 2
+expect 0 "the model itself" "$eddy" sample run --out whole.npy --num 2 --steps 2
+cmp joined.npy whole.npy || fail "the U-Net, made a model folder again, draws something else"
+expect 1 "a U-Net without a folder" "$eddy" sample alone/unet --out a.png
+has stderr 'alone/unet: a U-Net alone.* --scheduler FILE. makes a model folder'
+# Weights that are not there, or not all.
+cp -r run/model torn && weights=unet/diffusion_pytorch_model.safetensors
+for cut in 5 3000 20000; do
+  head -c $cut run/model/$weights >torn/$weights
+  expect 1 "weights of $cut bytes" "$eddy" sample torn --out a.png
+  has stderr "^eddy: error: torn/$weights: safetensors: the file is cut short.*; download or copy it again$"
+done
+printf 'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 454741108\n' >torn/$weights
+expect 1 "a pointer" "$eddy" sample torn --out a.png
+has stderr "torn/$weights: is a pointer of Git LFS, not the weights themselves, a file of 454741108 bytes; fetch them with"
+has stderr 'git lfs pull'
+printf '<!DOCTYPE html><html></html>' >torn/$weights
+expect 1 "a page" "$eddy" sample torn --out a.png
+has stderr 'is no safetensors file'
