@@ -143,6 +143,19 @@ Json train_of(const std::string& config) {
   return config.empty() ? Json::object() : parse_json(config, "config").value("train", Json::object());
 }
 
+// Of what was asked for and changes nothing, or not what is meant by it.
+void warn(const RunOptions& o, const RunConfig& c) {
+  if (!o.on_warning) return;
+  if (train_of(o.config).contains("min_snr_gamma") && c.loss.weighting != Weighting::min_snr) {
+    o.on_warning("min_snr_gamma (--min-snr-gamma) counts for the losses min-snr and hybrid-min-snr alone; the run's loss is " +
+                 run_config_to_json(c)["train"]["loss"].get<std::string>());
+  }
+  if (c.rate.warmup > 0 && c.rate.warmup >= c.train.steps) {
+    o.on_warning("the rate does not come up to the learning rate: its warmup (--warmup) takes " + std::to_string(c.rate.warmup) +
+                 " steps, the run has " + std::to_string(c.train.steps));
+  }
+}
+
 RunResult begin(const RunOptions& asked, const std::string& path) {
   Json wishes = wishes_of(asked);
   if (asked.context.products() != Products::f32) wishes = merged({{"train", {{"products", "bf16"}}}}, wishes);
@@ -184,6 +197,7 @@ RunResult begin(const RunOptions& asked, const std::string& path) {
   if (reused.contains("steps") && reused["steps"] != config.train.steps) {
     note_kept(o, reused, train_of(o.config), o.config_file);
   }
+  warn(o, config);
   if (exists(path)) throw_away(o.out);  // not before all that was asked for has been looked at
   make_directories(o.out);
   write_json(path, run_config_to_json(config));
@@ -235,6 +249,7 @@ RunResult go_on(const RunOptions& asked, const std::string& path) {
                 " steps; the rate is from here on that of a run of the new length");
   }
   if (steps < old_steps) note(o, "shortened from " + std::to_string(old_steps) + " to " + std::to_string(steps) + " steps");
+  warn(o, config);
   if (steps != old_steps) note_kept(o, before["train"], wishes.value("train", Json::object()), path);
   write_json(path, run_config_to_json(config));
   return run.go();

@@ -106,6 +106,10 @@ expect 1 "no overwriting" "$eddy" train --data data --out run --resume no
 expect 2 "unknown products" "$eddy" sample run --out a.png --products fp8
 # Products of bfloat16 work, or the message says what is missing.
 expect 0 "float32 products" "$eddy" sample run --out f32.npy --num 2 --steps 2
+expect 0 "what changes nothing" "$eddy" train --config config.json --data data --out idle --steps 2 --batch-size 16 --sample-every 0 \
+  --held-out-every 0 --min-snr-gamma 4 --warmup 10
+has stderr "^eddy: warning: min_snr_gamma (--min-snr-gamma) counts for .*; the run's loss is mse$"
+has stderr '^eddy: warning: the rate does not come up to the learning rate: its warmup (--warmup) takes 10 steps, the run has 2$'
 if "$eddy" sample run --out bf16.npy --num 2 --steps 2 --products bf16 >stdout 2>stderr; then
   cmp -s f32.npy bf16.npy && fail "bf16 products change nothing"
   expect 1 "other products" "$eddy" train --data data --out run --products bf16
