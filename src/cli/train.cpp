@@ -8,6 +8,7 @@
 
 #include "cli/command.hpp"
 #include "cli/progress.hpp"
+#include "eddy/error.hpp"
 #include "eddy/pipeline.hpp"
 
 namespace eddy::cli {
@@ -160,6 +161,34 @@ void declare(CLI::App& app, TrainFlags& f) {
   }
 }
 
+// The library tells a value by its place in config.json, which for a flag's is not where it was given: "config: train: steps:
+// must be ..., got 0" becomes "--steps: must be ..., got 0".
+std::string by_flag(const std::string& message, const TrainFlags& f) {
+  for (const Wish& w : f.wishes) {
+    if (w.option->count() == 0) continue;
+    Json given = Json::object();
+    w.write(given);
+    for (const auto& [section, values] : given.items()) {
+      for (const auto& [key, value] : values.items()) {
+        const std::string place = ": " + section + ": " + key, other = ": " + section + "." + key;
+        const std::size_t must = message.find(place + ": must be "), needs = message.find(other + " needs ");
+        const bool own = must != std::string::npos && message.ends_with(", got " + value.dump());
+        if (own) return w.option->get_name() + message.substr(must + place.size());
+        if (needs != std::string::npos) return w.option->get_name() + message.substr(needs + other.size());
+      }
+    }
+  }
+  return message;
+}
+
+RunResult train_by_flags(const TrainFlags& f) try {
+  return train_run(f.run);
+} catch (const Cancelled&) {
+  throw;
+} catch (const Error& e) {
+  throw Error(by_flag(e.what(), f));
+}
+
 void run(TrainFlags& f, const CancelToken& cancel) {
   Json wishes = Json::object();
   for (const Wish& w : f.wishes) {
@@ -178,7 +207,7 @@ void run(TrainFlags& f, const CancelToken& cancel) {
     std::snprintf(more, sizeof more, "  loss %.4f", r.loss);
     progress.show(r.step, steps, more);
   };
-  const RunResult result = train_run(f.run);
+  const RunResult result = train_by_flags(f);
   if (result.was_finished) progress.line("eddy: the run is finished (" + std::to_string(result.steps) + " steps); more --steps extend it");
   std::printf("%s\n", result.model.c_str());
   if (!result.grid.empty()) std::printf("%s\n", result.grid.c_str());

@@ -80,7 +80,7 @@ has stderr 'train.learning_rate was 0.002, asked for is 0.5'
 expect 1 "another schedule" "$eddy" train --data data --out run --lr-schedule linear
 has stderr 'train.lr_schedule was "cosine", asked for is "linear"'
 expect 1 "no cycles of linear" "$eddy" train --data data --out none --lr-schedule linear --lr-cycles 2
-has stderr 'lr_cycles: must be left out: lr_schedule linear does not take it, got 2'
+has stderr '^eddy: error: --lr-cycles: must be left out: lr_schedule linear does not take it, got 2'
 expect 0 "diffusers' options" "$eddy" train --config config.json --data data --out script --steps 4 --batch-size 16 --accumulate 2 \
   --prediction sample --loss snr --lr 1e-4 --lr-schedule polynomial --warmup 1 --lr-steps 8 --lr-power 2 --lr-end 1e-6 \
   --adam-beta1 0.95 --adam-beta2 0.99 --adam-eps 1e-7 --weight-decay 1e-6 --ema-decay 0.999 --ema-power 0.75 \
@@ -95,7 +95,14 @@ expect 0 "rules of the rate" "$eddy" train --config config.json --data data --ou
   --lr-schedule piecewise_constant --lr-rules 1:1,0.5:2,0.25 --sample-every 0 --held-out-every 0
 [ "$(cut -d, -f4 rules/metrics.csv | tr '\n' ' ')" = "lr 0.0001 5e-05 2.5e-05 " ] || fail "rates: $(cut -d, -f4 rules/metrics.csv)"
 expect 1 "no steps" "$eddy" train --data data --out none --steps 0
-has stderr 'config: train: steps: must be an integer of at least 1, got 0$'
+has stderr '^eddy: error: --steps: must be an integer of at least 1, got 0$'
+expect 1 "cycles beside a file" "$eddy" train --config config.json --data data --out none --lr-schedule linear --lr-cycles 2
+has stderr '^eddy: error: --lr-cycles: must be left out'
+expect 1 "no labels to hide" "$eddy" train --config config.json --data data --out none --label-dropout 0.5
+has stderr '^eddy: error: --label-dropout needs a model with classes$'
+printf '{"train":{"lr_schedule":"linear","lr_cycles":3}}' >wrong.json
+expect 1 "the file's cycles" "$eddy" train --config wrong.json --data data --out none --lr 1e-3
+has stderr '^eddy: error: wrong.json: train: lr_cycles: must be left out'
 [ -e none ] && fail "a refused run left a folder"
 expect 1 "no such resume" "$eddy" train --data data --out run --resume sometimes
 has stderr 'auto, no, or'
