@@ -73,7 +73,7 @@ struct SampleOptions {
   std::int64_t batch_size = 16;           // changes no byte
   std::string sampler{};                  // short name, see sampler_names(); empty: the model's scheduler
   std::string scheduler{};                // JSON object: fields over those of the model's scheduler
-  int steps = 0;                          // 0: as many as diffusers' pipeline takes
+  int steps = 0;                          // 0: as many as diffusers' pipeline takes; counts for nothing with dpm_adaptive
   std::optional<double> eta{};            // none: the scheduler's default
   std::string sigmas{};                   // where the sigmas are, see sigma_names(); empty: the scheduler's
   std::string spacing{};                  // timestep_spacing: linspace, leading or trailing; empty: the scheduler's
@@ -93,7 +93,7 @@ struct Samples {
   Tensor x;           // (num, H, W, C) in the model's range, not clamped
   Tensor trajectory;  // (2 m, H, W, C): m noisy pictures, then the m predictions of x0
   std::string sampler;
-  int steps;
+  int steps;  // with which SampleOptions::steps these come again; 0: only with 0, the sampler counts otherwise or not at all
 };
 
 // Sample i is the same in any batch, and with keyed noise for any num.

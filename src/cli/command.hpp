@@ -6,6 +6,7 @@
 #include <functional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "eddy/cancel.hpp"
 #include "eddy/context.hpp"
@@ -27,6 +28,9 @@ void add_info(CLI::App& app, Action& action);
 // A size as N or HxW; size_problem is "" when it is one.
 std::string size_problem(const std::string& text);
 std::pair<std::int64_t, std::int64_t> size_of(const std::string& text);  // height, width
+
+// "; is euler meant?": the names that are nearest to a word, or begin with it; "" when none is near.
+std::string meant_of(const std::string& word, const std::vector<std::string>& names);
 
 // Says on stderr what is wrong with the flags, or prints what was asked for (--help); returns the exit status.
 int wrong_usage(const CLI::App& app, const CLI::ParseError& error);

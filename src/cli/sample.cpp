@@ -1,9 +1,13 @@
 // eddy sample.
+#include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <tuple>
 
 #include "cli/command.hpp"
 #include "cli/progress.hpp"
@@ -16,7 +20,7 @@ namespace eddy::cli {
 namespace {
 
 struct SampleFlags {
-  std::string model, out, variant, trajectory, picture, mask, noise = "eddy", classes, products = "f32", seed = "0";
+  std::string model, out, variant, size, trajectory, picture, mask, noise = "eddy", classes, products = "f32", seed = "0";
   int threads = 0;
   SampleOptions options;
 };
@@ -63,6 +67,28 @@ std::uint64_t seed_of(const std::string& text) {
 std::string above_zero(const std::string& given) {  // CLI11's own names a number of 309 digits as the limit
   const bool whole = !given.empty() && given.find_first_not_of("0123456789") == std::string::npos;
   return whole && given.find_first_not_of('0') != std::string::npos ? "" : "must be a whole number above 0, got " + given;
+}
+
+std::string not_negative(const std::string& given) {
+  char* end = nullptr;
+  const double value = std::strtod(given.c_str(), &end);
+  return !given.empty() && *end == 0 && std::isfinite(value) && value >= 0 ? "" : "must be a number of at least 0, got " + given;
+}
+
+// A name, or what it may have been meant for: a class of diffusers', a slip of the pen.
+std::string sampler_problem(const std::string& given) {
+  std::vector<std::string> names;
+  for (const auto& [name, about] : sampler_names()) names.push_back(name);
+  if (std::ranges::count(names, given) > 0) return {};
+  const std::string there_is_none = "there is no sampler " + given;
+  for (const std::string& class_name : {given, given + "Scheduler"}) {
+    try {
+      const SchedulerConfig config(nlohmann::json{{"_class_name", class_name}}.dump());
+      return there_is_none + "; " + config.class_name() + " is called " + config.name() + " here";
+    } catch (const Error&) {  // no such class
+    }
+  }
+  return there_is_none + meant_of(lower(given), names);
 }
 
 // Whether a file, or with / at its end a folder, can be made there: known before the work is done.
@@ -125,29 +151,37 @@ void write(const SampleFlags& f, const Samples& samples, int columns,
   named(f.trajectory);
 }
 
-// All that draws a picture again, beside the model itself.
-std::vector<std::pair<std::string, std::string>> metadata(const SampleFlags& f, const Model& model, const Samples& samples) {
+// All that draws a picture again: flags by their names, and what was left to the model stays so.
+std::vector<std::pair<std::string, std::string>> metadata(const SampleFlags& f, const Samples& samples) {
   const auto number = [](double value) { return nlohmann::json(value).dump(); };  // the shortest that reads back as the same
-  const bool with_classes = model.unet.config().num_class_embeds.has_value();
   const SampleOptions& o = f.options;
-  return {{"model", f.model},
-          {"num", std::to_string(o.num)},
-          {"class", !f.classes.empty() ? f.classes : with_classes ? "every class in turn" : "none"},
-          {"guidance", number(o.guidance)},
-          {"sampler", samples.sampler},
-          {"steps", std::to_string(samples.steps)},
-          {"eta", o.eta ? number(*o.eta) : "the sampler's"},
-          {"sigmas", o.sigmas.empty() ? "the sampler's" : o.sigmas},
-          {"spacing", o.spacing.empty() ? "the sampler's" : o.spacing},
-          {"seed", std::to_string(o.seed)},
-          {"noise", f.noise},
-          {"products", f.products}};
+  std::vector<std::pair<std::string, std::string>> text{{"model", f.model},
+                                                        {"variant", f.variant},
+                                                        {"num", std::to_string(o.num)},
+                                                        {"size", f.size},
+                                                        {"class", f.classes},
+                                                        {"guidance", number(o.guidance)},
+                                                        {"sampler", samples.sampler},
+                                                        {"steps", samples.steps > 0 ? std::to_string(samples.steps) : ""},
+                                                        {"eta", o.eta ? number(*o.eta) : ""},
+                                                        {"sigmas", o.sigmas},
+                                                        {"spacing", o.spacing},
+                                                        {"picture", f.picture},
+                                                        {"mask", f.mask},
+                                                        {"seed", std::to_string(o.seed)},
+                                                        {"noise", f.noise},
+                                                        {"products", f.products}};
+  std::erase_if(text, [](const auto& item) { return item.second.empty(); });
+  return text;
 }
 
 void take_picture(SampleFlags& f, const Model& model, const Context& context) {
   const UNetConfig& u = model.unet.config();
+  const std::int64_t height = f.options.height > 0 ? f.options.height : u.sample_height;
+  const std::int64_t width = f.options.width > 0 ? f.options.width : u.sample_width;
+  if (height < 1) return;  // an error of sample
   const auto load = [&](const std::string& path, std::int64_t channels) {
-    return load_picture(path, static_cast<int>(channels), u.sample_height, u.sample_width, context);
+    return load_picture(path, static_cast<int>(channels), height, width, context);
   };
   if (!f.picture.empty()) f.options.picture = load(f.picture, u.in_channels);
   if (f.mask.empty()) return;
@@ -155,10 +189,32 @@ void take_picture(SampleFlags& f, const Model& model, const Context& context) {
   for (float& v : f.options.mask.mutable_values()) v = v < 0 ? 0.0f : 1.0f;
 }
 
+// The library tells values by its functions: "timesteps: the number of steps must be in 1 to 1000, got 1001" becomes
+// "--steps: the number of steps must be ...".
+std::string by_flag(const std::string& message, const SampleOptions& o) {
+  const std::size_t colon = message.find(": ");
+  if (colon == std::string::npos || message.find_first_not_of("abcdefghijklmnopqrstuvwxyz_0123456789") != colon) return message;
+  const std::string rest = message.substr(colon);
+  if (o.steps > 0 && rest.ends_with(", got " + std::to_string(o.steps))) return "--steps" + rest;
+  return o.eta && rest.starts_with(": eta must be ") ? "--eta" + rest : message;
+}
+
+Samples sample_by_flags(const Model& model, const SampleOptions& o) try {
+  if (o.steps > 0 && (o.sampler.empty() ? model.scheduler.name() : o.sampler) == "dpm_adaptive") {
+    throw Error("--steps: dpm_adaptive chooses its steps by a tolerance; leave --steps out");
+  }
+  return sample(model, o);
+} catch (const Cancelled&) {
+  throw;
+} catch (const Error& e) {
+  throw Error(by_flag(e.what(), o));
+}
+
 void run(SampleFlags& f, const CancelToken& cancel) {
   check_places(f);
   SampleOptions& o = f.options;
   o.seed = seed_of(f.seed);
+  if (!f.size.empty()) std::tie(o.height, o.width) = size_of(f.size);
   const Context context = use_context(f.threads, f.products == "bf16" ? Products::bf16 : Products::f32);
   if (f.noise == "torch") o.torch_noise = TorchVariant::a;
   if (f.noise == "torch-arm64") o.torch_noise = TorchVariant::c;
@@ -170,20 +226,18 @@ void run(SampleFlags& f, const CancelToken& cancel) {
   const Model model = load_model(f.model, context, f.variant);
   if (!f.classes.empty() && !o.no_class) o.classes = class_list(f.classes, model);
   take_picture(f, model, context);
-  const Samples samples = sample(model, o);
+  const Samples samples = sample_by_flags(model, o);
   progress.line("eddy: " + counted(o.num, "sample") + ", " + samples.sampler + ", " +
-                counted(samples.steps, "step") + ", seed " + std::to_string(o.seed));
-  write(f, samples, columns_of(f, model), metadata(f, model, samples));
+                (samples.steps > 0 ? counted(samples.steps, "step") + ", " : "") + "seed " + std::to_string(o.seed));
+  write(f, samples, columns_of(f, model), metadata(f, samples));
 }
 
 }  // namespace
 
 void add_sample(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("sample", "Draw samples from a model");
-  std::vector<std::string> names;
   std::string samplers = "Samplers:\n";
   for (const auto& [name, about] : sampler_names()) {
-    names.push_back(name);
     samplers += "  " + name + std::string(name.size() < 22 ? 22 - name.size() : 1, ' ') + about + "\n";
   }
   command->footer(
@@ -200,10 +254,14 @@ void add_sample(CLI::App& app, Action& action) {
   command->add_option("--variant", f->variant, "of the weights, as fp16 [those without a name]");
   command->add_option("--num", o.num, "samples")->capture_default_str()->check(above_zero);
   command->add_option("--batch-size", o.batch_size, "samples at a time; changes no byte")->capture_default_str()->check(above_zero);
-  command->add_option("--steps", o.steps, "steps of the sampler [50; flows: 28; ddpm: all]")->check(above_zero);
-  command->add_option("--sampler", o.sampler, "one of the samplers below [the model's]")->check(CLI::IsMember(names));
-  command->add_option("--eta", o.eta, "noise of ddim and the ancestral ones: 0 none, 1 as much as ddpm")
-      ->check(CLI::Range(0.0, 1.0));
+  command->add_option("--size", f->size, "pictures of N x N or H x W [the model's]")->check(size_problem);
+  command->add_option("--steps", o.steps,
+                      "steps of the sampler; dpm_adaptive takes none [50; ddpm, score_ve: all of training; score_vp: 1000 of "
+                      "them; repaint: 250; ipndm: 100; flows: 28; unclip: 25; lcm, tcd: 4; scm: 2; consistency: 1]")
+      ->check(above_zero);
+  command->add_option("--sampler", o.sampler, "one of the samplers below [the model's]")->check(sampler_problem);
+  command->add_option("--eta", o.eta, "noise of samplers that have it: 0 none, 1 as much as ddpm; ddim, repaint, tcd: at most 1")
+      ->check(not_negative);
   command->add_option("--sigmas", o.sigmas, "where a sampler that walks sigmas has them [the sampler's]")
       ->check(CLI::IsMember(sigma_names()));
   command->add_option("--spacing", o.spacing, "where timesteps are [the sampler's]")

@@ -63,6 +63,17 @@ std::string unknown(const CLI::App& app, const CLI::App& command, const std::str
 
 }  // namespace
 
+std::string meant_of(const std::string& word, const std::vector<std::string>& names) {
+  std::size_t least = 2;
+  for (const std::string& name : names) least = std::min(least, distance(name, word));
+  std::string all;
+  for (const std::string& name : names) {
+    if (distance(name, word) > least && (word.size() < 3 || !name.starts_with(word))) continue;
+    all += (all.empty() ? "" : " or ") + name;
+  }
+  return all.empty() ? all : "; is " + all + " meant?";
+}
+
 std::string size_problem(const std::string& text) {
   long long h = 0, w = 0;
   char rest = 0;

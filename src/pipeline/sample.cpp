@@ -72,9 +72,15 @@ Denoiser denoiser_for(const Model& model, const Sampling& sampling, double guida
   return classifier_free_guidance(std::move(labelled), sampling.denoiser(model.unet, c.unlabelled), guidance);
 }
 
+SchedulerConfig with_sampler(const SchedulerConfig& config, const std::string& name) try {
+  return config.with_sampler(name);
+} catch (const Error& e) {  // which names the file, where another sampler's value is right
+  throw Error("sample: sampler " + name + " (--sampler) does not go with the model's scheduler: " + e.what());
+}
+
 SchedulerConfig scheduler_for(const Model& model, const SampleOptions& o) {
   SchedulerConfig config = model.scheduler;
-  if (!o.sampler.empty()) config = config.with_sampler(o.sampler);
+  if (!o.sampler.empty()) config = with_sampler(config, o.sampler);
   if (!o.scheduler.empty()) config = config.with(o.scheduler);
   if (o.spacing.empty()) return config;
   if (!config.state().resolved.contains("timestep_spacing")) {
@@ -88,6 +94,13 @@ bool shifted_by_size(const SchedulerConfig& config) {
   const Json& f = config.state().resolved;
   const bool flow = f.value("use_flow_sigmas", Json(true)) == true;  // a flow's own schedulers have no such field
   return config.state().row->takes.needs_mu && flow && f.value("use_dynamic_shifting", Json(false)) == true;
+}
+
+// dpm_fast counts evaluations, RePaint has a step again at every resampling.
+int steps_to_ask(const SampleOptions& o, const std::string& sampler, const Sampling& sampling) {
+  if (sampler == "dpm_adaptive") return 0;
+  if (o.steps > 0) return o.steps;
+  return sampler == "dpm_fast" || sampler == "repaint" ? 0 : static_cast<int>(sampling.steps.size());
 }
 
 // A noise prediction's error of x0 is that of eps times sigma / alpha.
@@ -141,7 +154,7 @@ Samples sample(const Model& model, const SampleOptions& o) {
   }
   const UNetConfig& u = model.unet.config();
   const std::int64_t height = o.height > 0 ? o.height : u.sample_height, width = o.width > 0 ? o.width : u.sample_width;
-  if (height < 1 || width < 1) throw Error("sample: the model names no picture size; give height and width");
+  if (height < 1 || width < 1) throw Error("sample: the model names no picture size; give height and width (--size)");
   const Sampling sampling = sampling_of(config, {.steps = o.steps,
                                                  .eta = o.eta,
                                                  .batch_coupled = o.torch_noise.has_value(),
@@ -154,7 +167,7 @@ Samples sample(const Model& model, const SampleOptions& o) {
   const NoiseSource source = o.torch_noise ? torch_cpu_noise(o.seed, o.num, *o.torch_noise) : philox_noise(o.seed);
 
   Samples result{Tensor::uninitialised({o.num, height, width, u.in_channels}, DType::f32, context), {}, config.name(),
-                 static_cast<int>(sampling.steps.size())};
+                 steps_to_ask(o, config.name(), sampling)};
   Strip strip{{}, {}, std::max<std::size_t>(1, sampling.steps.size() / 10)};
   const std::int64_t batch_size = sampling.whole_batch ? o.num : o.batch_size;
   const std::int64_t batches = (o.num + batch_size - 1) / batch_size;

@@ -22,6 +22,8 @@ expect() {
   [ $status -eq "$wanted" ] || { fail "$what: status $status, expected $wanted"; cat stderr; }
 }
 has() { grep -q -- "$2" "$1" || { fail "$1 lacks: $2"; cat "$1"; }; }
+# tells FILE.png KEY=VALUE: a text chunk of it
+tells() { tr '\000' '=' <"$1" | grep -qa "tEXt$2" || fail "$1 does not tell $2"; }
 
 expect 0 version "$eddy" --version
 has stdout '^eddy [0-9]'
@@ -104,6 +106,10 @@ printf '{"train":{"lr_schedule":"linear","lr_cycles":3}}' >wrong.json
 expect 1 "the file's cycles" "$eddy" train --config wrong.json --data data --out none --lr 1e-3
 has stderr '^eddy: error: wrong.json: train: lr_cycles: must be left out'
 [ -e none ] && fail "a refused run left a folder"
+expect 0 "what changes nothing" "$eddy" train --config config.json --data data --out idle --steps 2 --batch-size 16 --sample-every 0 \
+  --held-out-every 0 --min-snr-gamma 4 --warmup 10
+has stderr "^eddy: warning: min_snr_gamma (--min-snr-gamma) counts for .*; the run's loss is mse$"
+has stderr '^eddy: warning: the rate does not come up to the learning rate: its warmup (--warmup) takes 10 steps, the run has 2$'
 expect 1 "no such resume" "$eddy" train --data data --out run --resume sometimes
 has stderr 'auto, no, or'
 expect 1 "a size of IDX files" "$eddy" train --data data --out none --size 64
@@ -113,10 +119,6 @@ expect 1 "no overwriting" "$eddy" train --data data --out run --resume no
 expect 2 "unknown products" "$eddy" sample run --out a.png --products fp8
 # Products of bfloat16 work, or the message says what is missing.
 expect 0 "float32 products" "$eddy" sample run --out f32.npy --num 2 --steps 2
-expect 0 "what changes nothing" "$eddy" train --config config.json --data data --out idle --steps 2 --batch-size 16 --sample-every 0 \
-  --held-out-every 0 --min-snr-gamma 4 --warmup 10
-has stderr "^eddy: warning: min_snr_gamma (--min-snr-gamma) counts for .*; the run's loss is mse$"
-has stderr '^eddy: warning: the rate does not come up to the learning rate: its warmup (--warmup) takes 10 steps, the run has 2$'
 if "$eddy" sample run --out bf16.npy --num 2 --steps 2 --products bf16 >stdout 2>stderr; then
   cmp -s f32.npy bf16.npy && fail "bf16 products change nothing"
   expect 1 "other products" "$eddy" train --data data --out run --products bf16
@@ -154,9 +156,73 @@ has stderr '1 sample, ddim, 1 step,'
 grep -q '?' stderr && fail "a pace of nothing is shown"
 expect 1 "a negative seed" "$eddy" sample run --out a.png --seed -1
 has stderr 'seed must be'
-for key in num class guidance eta sigmas spacing seed products; do
-  grep -qa "tEXt$key" x.PNG || fail "x.PNG does not tell its $key"
+# A picture tells the flags that draw it again, by their names, and nothing of what was not given.
+for text in model=run num=1 guidance=1.0 sampler=ddim steps=1 seed=0 noise=eddy products=f32; do tells x.PNG $text; done
+for key in variant size class eta sigmas spacing picture mask; do
+  grep -qa "tEXt$key" x.PNG && fail "x.PNG tells a $key that was not given"
 done
+expect 0 "evaluations" "$eddy" sample run --out fast.png --num 1 --sampler dpm_fast --steps 7 --eta 0.25
+has stderr '1 sample, dpm_fast, 7 steps,'
+for text in steps=7 eta=0.25; do tells fast.png $text; done
+expect 0 "repaint" "$eddy" sample run --out told.png --num 2 --sampler repaint --steps 3 --picture many/00000.png --mask many/00001.png \
+  --noise torch
+for text in sampler=repaint steps=3 picture=many/00000.png mask=many/00001.png noise=torch; do tells told.png $text; done
+expect 0 "places" "$eddy" sample run --out places.png --num 1 --steps 2 --sampler euler --sigmas karras --spacing trailing
+for text in sigmas=karras spacing=trailing; do tells places.png $text; done
+# Another size, and a model that names none.
+expect 0 "a size" "$eddy" sample run --out wide.npy --num 1 --steps 1 --size 6x10
+[ "$(wc -c <wide.npy)" -eq $((128 + 60 * 4)) ] || fail "wide.npy has $(wc -c <wide.npy) bytes"
+expect 0 "a size" "$eddy" sample run --out wide.png --num 1 --steps 1 --size 6x10
+tells wide.png size=6x10
+expect 2 "a size of nothing" "$eddy" sample run --out a.npy --size 0
+has stderr '^eddy: error: --size: must be N or HxW, got 0'
+cp -r run/model sizeless && sed 's/"sample_size": 8/"sample_size": null/' run/model/unet/config.json >sizeless/unet/config.json
+expect 1 "no size" "$eddy" sample sizeless --out a.npy --num 1 --steps 1
+has stderr 'give height and width (--size)'
+expect 0 "its size" "$eddy" sample sizeless --out a.npy --num 1 --steps 1 --size 8
+expect 0 "a picture of its size" "$eddy" sample sizeless --out a.npy --num 1 --steps 2 --size 8 --sampler repaint --picture many/00000.png \
+  --mask many/00001.png
+# Steps: who chooses them, how many there are, and how many there may be.
+expect 1 "steps of a sampler that has its own" "$eddy" sample run --out a.npy --num 1 --sampler dpm_adaptive --steps 5
+has stderr '^eddy: error: --steps: dpm_adaptive chooses its steps by a tolerance; leave --steps out$'
+expect 0 "steps of its own" "$eddy" sample "$garments" --out own.png --num 1 --sampler dpm_adaptive
+has stderr 'eddy: 1 sample, dpm_adaptive, seed 0'
+grep -qa 'tEXtsteps' own.png && fail "own.png tells steps that dpm_adaptive does not take"
+expect 1 "too many steps" "$eddy" sample run --out a.npy --steps 1001
+has stderr '^eddy: error: --steps: the number of steps must be in 1 to 1000, got 1001$'
+"$eddy" sample --help | tr -s ' \n' ' ' >help
+for item in LCMScheduler/lcm/4 TCDScheduler/tcd/4 CMStochasticIterativeScheduler/consistency/1 SCMScheduler/scm/2 UnCLIPScheduler/unclip/25 \
+  EulerDiscreteScheduler/euler/50 IPNDMScheduler/ipndm/100 FlowMatchHeunDiscreteScheduler/flow_heun/28; do
+  class=${item%%/*} steps=${item##*/} name=${item#*/}
+  name=${name%/*}
+  rm -rf default && cp -r run/model default && printf '{"_class_name":"%s"}' "$class" >default/scheduler/scheduler_config.json
+  sed "s/DDIMScheduler/$class/" run/model/model_index.json >default/model_index.json
+  expect 0 "steps of $name" "$eddy" sample default --out a.npy --num 1
+  has stderr "1 sample, $name, $steps step"
+done
+has help 'dpm_adaptive takes none \[50; ddpm, score_ve: all of training; score_vp: 1000 of them; repaint: 250; '
+has help 'ipndm: 100; flows: 28; unclip: 25; lcm, tcd: 4; scm: 2; consistency: 1\]'
+# Noise: ancestral samplers may have more of it than ddim.
+expect 0 "much noise" "$eddy" sample run --out a.npy --num 1 --steps 2 --sampler euler_ancestral --eta 1.5
+expect 1 "too much noise" "$eddy" sample run --out a.npy --num 1 --steps 2 --sampler ddim --eta 1.5
+has stderr '^eddy: error: --eta: eta must be in \[0, 1\]'
+for eta in -1 nan x; do
+  expect 2 "eta $eta" "$eddy" sample run --out a.npy --eta=$eta
+  has stderr "^eddy: error: --eta: must be a number of at least 0, got $eta"
+done
+# Names that are near.
+expect 2 "a slip" "$eddy" sample run --out a.npy --sampler Eular
+has stderr '^eddy: error: --sampler: there is no sampler Eular; is euler meant?$'
+expect 2 "a beginning" "$eddy" sample run --out a.npy --sampler euler_a
+has stderr 'is euler or euler_ancestral meant?$'
+expect 2 "a class of diffusers" "$eddy" sample run --out a.npy --sampler KDPM2DiscreteScheduler
+has stderr '^eddy: error: --sampler: there is no sampler KDPM2DiscreteScheduler; KDPM2DiscreteScheduler is called dpm_2 here$'
+expect 2 "its beginning" "$eddy" sample run --out a.npy --sampler EulerDiscrete
+has stderr '; EulerDiscreteScheduler is called euler here$'
+expect 2 "nothing near" "$eddy" sample run --out a.npy --sampler photoshop
+has stderr 'there is no sampler photoshop$'
+expect 1 "a sampler for other networks" "$eddy" sample run --out a.npy --sampler unclip
+has stderr "^eddy: error: sample: sampler unclip (--sampler) does not go with the model's scheduler: .*prediction_type"
 # Where the sigmas and the timesteps are.
 expect 0 "sigmas" "$eddy" sample run --out karras.npy --num 2 --steps 4 --sampler euler --sigmas karras
 expect 0 "spacing" "$eddy" sample run --out trailing.npy --num 2 --steps 4 --sampler euler --spacing trailing
@@ -179,6 +245,13 @@ has stderr '9 Ankle boot'
 expect 0 "a run as a model folder" "$eddy" convert run half --dtype f16
 has stdout half
 expect 0 "the converted model" "$eddy" sample half --out b.npy --num 2 --steps 2
+expect 1 "convert in its own place" "$eddy" convert half half/
+has stderr '^eddy: error: half/: is or holds what is converted, half; choose another folder$'
+expect 1 "convert a run over its model" "$eddy" convert run run/model --dtype f16 --overwrite
+has stderr 'run/model: is or holds what is converted'
+expect 1 "convert over a model" "$eddy" convert run half
+has stderr '^eddy: error: half: holds a model already; choose another folder, or overwrite it (--overwrite)$'
+expect 0 "convert over a model, asked for" "$eddy" convert run half --dtype f32 --overwrite
 expect 1 "convert over other files" "$eddy" convert run many
 has stderr 'holds 00000.png'
 [ "$(ls many | wc -l)" -eq 3 ] || fail "many/ has changed"
@@ -206,6 +279,31 @@ has stderr 'config.json: is a file'
 mkdir young && cp run/config.json young
 expect 1 "sample of a run without a checkpoint" "$eddy" sample young --out a.png
 has stderr 'neither a model/ nor a checkpoint yet'
+# A U-Net alone: what makes a model of it.
+mkdir alone && cp -r run/model/unet alone && cp -r run/model/scheduler alone
+expect 1 "a U-Net beside a scheduler" "$eddy" sample alone --out a.png
+has stderr '^eddy: error: alone: a U-Net alone, without a model_index.json; .eddy convert alone/unet/diffusion_pytorch'
+has stderr ' FOLDER --config alone/unet/config.json --scheduler alone/scheduler/scheduler_config.json. makes a model folder of it$'
+expect 0 "the command that was told" $(sed "s/.*.\(eddy convert .*\). makes a model.*/\1/;s|^eddy|$eddy|;s/FOLDER/joined/" stderr)
+expect 0 "the model that it makes" "$eddy" sample joined --out joined.npy --num 2 --steps 2
+expect 0 "the model itself" "$eddy" sample run --out whole.npy --num 2 --steps 2
+cmp joined.npy whole.npy || fail "the U-Net, made a model folder again, draws something else"
+expect 1 "a U-Net without a folder" "$eddy" sample alone/unet --out a.png
+has stderr 'alone/unet: a U-Net alone.* --scheduler FILE. makes a model folder'
+# Weights that are not there, or not all.
+cp -r run/model torn && weights=unet/diffusion_pytorch_model.safetensors
+for cut in 5 3000 20000; do
+  head -c $cut run/model/$weights >torn/$weights
+  expect 1 "weights of $cut bytes" "$eddy" sample torn --out a.png
+  has stderr "^eddy: error: torn/$weights: safetensors: the file is cut short.*; download or copy it again$"
+done
+printf 'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 454741108\n' >torn/$weights
+expect 1 "a pointer" "$eddy" sample torn --out a.png
+has stderr "torn/$weights: is a pointer of Git LFS, not the weights themselves, a file of 454741108 bytes; fetch them with"
+has stderr 'git lfs pull'
+printf '<!DOCTYPE html><html></html>' >torn/$weights
+expect 1 "a page" "$eddy" sample torn --out a.png
+has stderr 'is no safetensors file'
 # A broken checkpoint: which, and how to go on.
 cp -r run broken && rm -r broken/model broken/checkpoints/ckpt-00000006/state.json
 expect 1 "a broken checkpoint" "$eddy" train --config config.json --data data --out broken --steps 6 --batch-size 16 --save-every 3
@@ -225,7 +323,8 @@ has stdout '^pipeline: DDIMPipeline'
 has stdout 'F16: '
 has stdout 'variants_there: \["fp16"\]'
 has stdout '^ignored: '
-expect 0 "sample of a variant" "$eddy" sample half --variant fp16 --out half.npy --num 1 --steps 1
+expect 0 "sample of a variant" "$eddy" sample half --variant fp16 --out half.png --num 1 --steps 1
+tells half.png variant=fp16
 expect 0 "in one file" "$eddy" convert "$garments" whole --dtype f32
 expect 0 "convert back" "$eddy" convert half back --variant fp16 --dtype f32
 cmp whole/unet/diffusion_pytorch_model.safetensors back/unet/diffusion_pytorch_model.safetensors || fail "by way of shards in half precision, weights differ"
@@ -256,13 +355,6 @@ for layout in DhariwalUNet guided-diffusion "DDPM's PyTorch port" SongUNet; do h
 
 # A signal saves first.
 "$eddy" train --config config.json --data data --out long --steps 1000000 --sample-every 0 --held-out-every 0 --save-every 0 >stdout 2>stderr &
-expect 1 "convert in its own place" "$eddy" convert half half/
-has stderr '^eddy: error: half/: is or holds what is converted, half; choose another folder$'
-expect 1 "convert a run over its model" "$eddy" convert run run/model --dtype f16 --overwrite
-has stderr 'run/model: is or holds what is converted'
-expect 1 "convert over a model" "$eddy" convert run half
-has stderr '^eddy: error: half: holds a model already; choose another folder, or overwrite it (--overwrite)$'
-expect 0 "convert over a model, asked for" "$eddy" convert run half --dtype f32 --overwrite
 pid=$!
 sleep 3
 kill -TERM $pid
@@ -273,42 +365,3 @@ ls long/checkpoints | grep -q '^ckpt-[0-9]*$' || fail "SIGTERM left no checkpoin
 
 [ $failures -eq 0 ] && echo "program: all is well"
 exit $failures
-# Weights that are not there, or not all.
-cp -r run/model torn && weights=unet/diffusion_pytorch_model.safetensors
-for cut in 5 3000 20000; do
-  head -c $cut run/model/$weights >torn/$weights
-  expect 1 "weights of $cut bytes" "$eddy" sample torn --out a.png
-  has stderr "^eddy: error: torn/$weights: safetensors: the file is cut short.*; download or copy it again$"
-done
-printf 'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 454741108\n' >torn/$weights
-expect 1 "a pointer" "$eddy" sample torn --out a.png
-has stderr "torn/$weights: is a pointer of Git LFS, not the weights themselves, a file of 454741108 bytes; fetch them with"
-has stderr 'git lfs pull'
-printf '<!DOCTYPE html><html></html>' >torn/$weights
-expect 1 "a page" "$eddy" sample torn --out a.png
-has stderr 'is no safetensors file'
-# A U-Net alone: what makes a model of it.
-mkdir alone && cp -r run/model/unet alone && cp -r run/model/scheduler alone
-expect 1 "a U-Net beside a scheduler" "$eddy" sample alone --out a.png
-has stderr '^eddy: error: alone: a U-Net alone, without a model_index.json; .eddy convert alone/unet/diffusion_pytorch'
-has stderr ' FOLDER --config alone/unet/config.json --scheduler alone/scheduler/scheduler_config.json. makes a model folder of it$'
-expect 0 "the command that was told" $(sed "s/.*.\(eddy convert .*\). makes a model.*/\1/;s|^eddy|$eddy|;s/FOLDER/joined/" stderr)
-expect 0 "the model that it makes" "$eddy" sample joined --out joined.npy --num 2 --steps 2
-expect 0 "the model itself" "$eddy" sample run --out whole.npy --num 2 --steps 2
-cmp joined.npy whole.npy || fail "the U-Net, made a model folder again, draws something else"
-expect 1 "a U-Net without a folder" "$eddy" sample alone/unet --out a.png
-has stderr 'alone/unet: a U-Net alone.* --scheduler FILE. makes a model folder'
-# Weights that are not there, or not all.
-cp -r run/model torn && weights=unet/diffusion_pytorch_model.safetensors
-for cut in 5 3000 20000; do
-  head -c $cut run/model/$weights >torn/$weights
-  expect 1 "weights of $cut bytes" "$eddy" sample torn --out a.png
-  has stderr "^eddy: error: torn/$weights: safetensors: the file is cut short.*; download or copy it again$"
-done
-printf 'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 454741108\n' >torn/$weights
-expect 1 "a pointer" "$eddy" sample torn --out a.png
-has stderr "torn/$weights: is a pointer of Git LFS, not the weights themselves, a file of 454741108 bytes; fetch them with"
-has stderr 'git lfs pull'
-printf '<!DOCTYPE html><html></html>' >torn/$weights
-expect 1 "a page" "$eddy" sample torn --out a.png
-has stderr 'is no safetensors file'
