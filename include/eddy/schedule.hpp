@@ -117,7 +117,7 @@ EDDY_API std::vector<Step> resampled_steps(std::span<const Step> steps, int jump
 // ---- sigmas at alpha = 1 -----------------------------------------------------------------------------------------
 
 // n sigmas, noisy first, without the closing 0; each with its first at sigma_max and, for n above 1, its last at sigma_min.
-// Throw Error for n below 1, sigma_min not above 0 or above sigma_max, and shapes (rho, a, b) not above 0.
+// Throw Error for n below 1, sigma_min not above 0 or above sigma_max, rho not above 0, and a or b not in (0, 10000].
 EDDY_API std::vector<double> karras_sigmas(int n, double sigma_min, double sigma_max, double rho = 7);  // [Karras2022, Eq. 5]
 EDDY_API std::vector<double> exponential_sigmas(int n, double sigma_min, double sigma_max);  // even in ln sigma
 // ln sigma by the power rho of an even ramp; k-diffusion's [Crowson2022].

@@ -23,7 +23,7 @@ double log_gamma(double z) {
   return (z - 0.5) * std::log(z) - z + 0.91893853320467274178 + series - std::log(product);
 }
 
-// The continued fraction from its end.
+// The continued fraction from its end; 100 terms are enough up to kLargestBetaShape.
 double fraction(double x, double a, double b) {
   double value = 1;
   for (int m = 100; m >= 0; --m) {

@@ -25,14 +25,17 @@ void check_count(const char* name, int n) {
   if (n < 1) throw Error(std::string(name) + ": the number of sigmas must be positive, got " + std::to_string(n));
 }
 
-void check_range(const char* name, int n, double low, double high, double shape = 1) {
+void check_range(const char* name, int n, double low, double high) {
   check_count(name, n);
   if (!(low > 0 && high >= low && std::isfinite(high))) {
     throw Error(std::string(name) + ": needs 0 < sigma_min <= sigma_max, got " + std::to_string(low) + " and " +
                 std::to_string(high));
   }
-  if (!(shape > 0 && std::isfinite(shape))) {
-    throw Error(std::string(name) + ": rho, a and b must be positive, got " + std::to_string(shape));
+}
+
+void check_rho(const char* name, double rho) {
+  if (!(rho > 0 && std::isfinite(rho))) {
+    throw Error(std::string(name) + ": rho must be above 0 and finite, got " + std::to_string(rho));
   }
 }
 
@@ -66,7 +69,8 @@ constexpr std::array<double, 11> kSvd{700, 54.5, 15.886, 7.977, 4.248, 1.789, 0.
 }  // namespace
 
 std::vector<double> karras_sigmas(int n, double sigma_min, double sigma_max, double rho) {
-  check_range("karras_sigmas", n, sigma_min, sigma_max, rho);
+  check_range("karras_sigmas", n, sigma_min, sigma_max);
+  check_rho("karras_sigmas", rho);
   const double low = std::pow(sigma_min, 1 / rho), high = std::pow(sigma_max, 1 / rho);
   return ramp(n, [=](double u) { return std::pow(high + u * (low - high), rho); });
 }
@@ -78,18 +82,24 @@ std::vector<double> exponential_sigmas(int n, double sigma_min, double sigma_max
 }
 
 std::vector<double> polyexponential_sigmas(int n, double sigma_min, double sigma_max, double rho) {
-  check_range("polyexponential_sigmas", n, sigma_min, sigma_max, rho);
+  check_range("polyexponential_sigmas", n, sigma_min, sigma_max);
+  check_rho("polyexponential_sigmas", rho);
   const double low = std::log(sigma_min), high = std::log(sigma_max);
   return ramp(n, [=](double u) { return std::exp(low + std::pow(1 - u, rho) * (high - low)); });
 }
 
 std::vector<double> beta_sigmas(int n, double sigma_min, double sigma_max, double a, double b) {
-  check_range("beta_sigmas", n, sigma_min, sigma_max, std::min(a, b));
+  check_range("beta_sigmas", n, sigma_min, sigma_max);
+  for (const double shape : {a, b}) {
+    if (shape > 0 && shape <= kLargestBetaShape) continue;
+    throw Error("beta_sigmas: a and b must be above 0 and at most 10000, got " + std::to_string(shape));
+  }
   return ramp(n, [=](double u) { return sigma_min + beta_quantile(1 - u, a, b) * (sigma_max - sigma_min); });
 }
 
 std::vector<double> lu_sigmas(int n, double sigma_min, double sigma_max, double rho) {
-  check_range("lu_sigmas", n, sigma_min, sigma_max, rho);
+  check_range("lu_sigmas", n, sigma_min, sigma_max);
+  check_rho("lu_sigmas", rho);
   const auto power = [](double x, double p) { return std::copysign(std::pow(std::abs(x), p), x); };
   const double first = power(-std::log(sigma_max), 1 / rho), last = power(-std::log(sigma_min), 1 / rho);
   return ramp(n, [=](double u) { return std::exp(-power(first + u * (last - first), rho)); });

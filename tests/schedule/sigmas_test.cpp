@@ -51,6 +51,8 @@ TEST_CASE("sigmas: quantiles of the beta distribution are scipy's") {
   CHECK(beta_quantile(0.5, 2.5, 1.3) == Approx(0.687809821939156).epsilon(1e-13));
   CHECK(beta_quantile(0.3, 1, 1) == Approx(0.3).epsilon(1e-13));      // uniform
   CHECK(beta_quantile(0.25, 2, 1) == Approx(0.5).epsilon(1e-13));     // x^2
+  CHECK(beta_quantile(0.1, 1e4, 1e4) == Approx(0.49546906737197843).epsilon(1e-13));  // the largest shapes
+  CHECK(beta_quantile(0.9, 0.5, 1e4) == Approx(0.000135271404637).epsilon(1e-11));
   CHECK(beta_quantile(0, 0.6, 0.6) == 0);
   CHECK(beta_quantile(1, 0.6, 0.6) == 1);
 }
@@ -84,7 +86,11 @@ TEST_CASE("sigmas: wrong arguments are refused with what must hold") {
   CHECK_THROWS_WITH(exponential_sigmas(3, 2, 1), Catch::Contains("0 < sigma_min <= sigma_max, got 2"));
   CHECK_THROWS_WITH(lu_sigmas(3, 0, 1), Catch::Contains("0 < sigma_min"));
   CHECK_THROWS_WITH(karras_sigmas(3, 1, std::numeric_limits<double>::infinity()), Catch::Contains("0 < sigma_min"));
-  CHECK_THROWS_WITH(beta_sigmas(3, 0.1, 1, 0.6, 0), Catch::Contains("rho, a and b must be positive"));
+  CHECK_THROWS_WITH(beta_sigmas(3, 0.1, 1, 0.6, 0), Catch::Contains("a and b must be above 0"));
+  CHECK_THROWS_WITH(beta_sigmas(3, 0.1, 1, 10001, 0.6), Catch::Contains("at most 10000, got 10001"));
+  CHECK_THROWS_AS(beta_sigmas(3, 0.1, 1, 0.6, 1e5), Error);
+  CHECK_THROWS_AS(beta_sigmas(3, 0.1, 1, 0.6, std::nan("")), Error);
+  CHECK_THROWS_WITH(karras_sigmas(3, 0.1, 1, 0), Catch::Contains("rho must be above 0"));
   CHECK_THROWS_WITH(simple_sigmas(3, {}), Catch::Contains("at least two"));
   CHECK_THROWS_WITH(ays_sigmas(0), Catch::Contains("must be positive"));
 }
