@@ -27,7 +27,7 @@ struct Controller {
   double b1, b2, b3, safety;
   double inverse[3] = {0, 0, 0};  // e, e_1, e_2
   bool begun = false;
-  double lambda = 0;       // where it is
+  double lambda = 0;  // where it is
   std::uint64_t taken = 0;
 
   bool accepts(double error) {
@@ -67,16 +67,17 @@ void check(const DpmAdaptiveOptions& o) {
 // The state of all samples over one Step.
 class Run {
  public:
-  Run(const Denoiser& denoise, const NoiseSource& noise, const DpmAdaptiveOptions& o, const Tensor& x, double lambda)
+  Run(const Denoiser& denoise, const NoiseSource& noise, const DpmAdaptiveOptions& o, const Tensor& x)
       : denoise_(denoise), noise_(noise), o_(o) {
     const double n = o.eta > 0 ? 1.5 : o.order, p = o.pcoeff, i = o.icoeff, d = o.dcoeff;
-    const Controller one{o.h_init, (p + i + d) / n, -(p + 2 * d) / n, d / n, o.accept_safety, {}, false, lambda};
+    const Controller one{o.h_init, (p + i + d) / n, -(p + 2 * d) / n, d / n, o.accept_safety};
     samples_.assign(o.batch_coupled ? 1 : static_cast<std::size_t>(x.extent(0)), one);
   }
 
-  // y = x / alpha at the Step's begin -> at `end`; x0 of the last trial.
-  Tensor cover(Tensor y, double end, Tensor& x0) {
+  // y = x / alpha at `begin` -> at `end`, in lambda; x0 of the last trial.
+  Tensor cover(Tensor y, double begin, double end, Tensor& x0) {
     before_ = y;
+    for (Controller& c : samples_) c.lambda = begin;
     for (int trials = 0; !std::ranges::all_of(samples_, [&](const Controller& c) { return c.lambda >= end - kArrived; });
          ++trials) {
       if (trials == o_.most_trials) {
@@ -86,7 +87,6 @@ class Run {
       o_.cancel.check();
       y = trial(y, end, x0);
     }
-    for (Controller& c : samples_) c.lambda = end;
     return y;
   }
 
@@ -155,11 +155,11 @@ Tensor sample_dpm_adaptive(const Denoiser& denoise, Tensor x, std::span<const St
   if (has_no_values(kName, x)) return x;
   const NoGrad no_grad;
   const CancelScope cancel(options.cancel);
-  Run run(denoise, noise, options, x, -std::log(ratio(steps.front().from)));
+  Run run(denoise, noise, options, x);
   for (std::size_t i = 0; i < steps.size(); ++i) {
     Tensor x0;
-    x = affine(x, 1 / steps[i].from.alpha);
-    x = affine(run.cover(x, -std::log(ratio(steps[i].to)), x0), steps[i].to.alpha);
+    const auto& [from, to] = steps[i];
+    x = affine(run.cover(affine(x, 1 / from.alpha), -std::log(ratio(from)), -std::log(ratio(to)), x0), to.alpha);
     const auto limited = [&] { return clipped(predicted(kName, denoise, x, {&steps[i].to, 1}).x0, options.clip); };
     report(kName, options, i, steps, x, [&] { return x0.defined() ? x0 : limited(); });  // a Step may need no trial
   }

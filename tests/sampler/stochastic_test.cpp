@@ -334,6 +334,19 @@ TEST_CASE("dpm_adaptive: smaller tolerances, smaller errors and more evaluations
   CHECK(!std::ranges::equal(apart.rows(1, 2).values(), coupled.rows(1, 2).values()));
 }
 
+TEST_CASE("dpm_adaptive: each Step begins at its own level") {
+  const Tensor z = affine(philox_noise(9).normal({2, 8}, kInitialNoise), 10);
+  const std::vector<Step> apart{{exploding(10), exploding(3)}, {exploding(1), exploding(0.15)}};
+  double carried = 1;
+  for (const auto& [from, to] : apart) {
+    carried *= std::sqrt((kVariance + to.sigma * to.sigma) / (kVariance + from.sigma * from.sigma));
+  }
+  const Tensor x = adaptive(0, 3, 0.001)(z, apart, philox_noise(0), exploding);
+  for (std::size_t i = 0; i < 16; ++i) {
+    CHECK(x.values()[i] == Approx(carried * static_cast<double>(z.values()[i])).epsilon(2e-3).margin(2e-4));
+  }
+}
+
 TEST_CASE("stochastic samplers: wrong options are refused") {
   const Tensor z = Tensor::full({1, 4}, 1);
   const NoiseSource noise = philox_noise(0);
