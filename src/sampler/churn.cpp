@@ -12,7 +12,7 @@
 #include <string>
 
 #include "eddy/error.hpp"
-#include "eddy/ops.hpp"
+#include "sampler/support.hpp"
 
 namespace eddy::inline v0_1 {
 
@@ -26,12 +26,13 @@ void check_churn(const char* sampler, const ChurnOptions& options) {
   }
 }
 
-NoiseLevel churned_level(const NoiseLevel& from, std::size_t steps, const ChurnOptions& options) {
+NoiseLevel churned_level(const char* sampler, const NoiseLevel& from, std::size_t steps, const ChurnOptions& options) {
   const auto& [s_churn, s_tmin, s_tmax, s_noise] = options.churn;
   if (s_churn == 0 || from.alpha == 0) return from;
-  const double ratio = from.sigma / from.alpha;
-  if (ratio == 0 || ratio < s_tmin || ratio > s_tmax) return from;
-  return options.level_at(ratio * (1 + std::min(s_churn / static_cast<double>(steps), std::sqrt(2.0) - 1)));
+  const double now = ratio(from);
+  if (now == 0 || now < s_tmin || now > s_tmax) return from;
+  const double gamma = std::min(s_churn / static_cast<double>(steps), std::sqrt(2.0) - 1);
+  return level_of(sampler, options.level_at, now * (1 + gamma));
 }
 
 Tensor churned(const Tensor& x, const NoiseLevel& from, const NoiseLevel& noisier, double s_noise, const Tensor& z) {

@@ -16,7 +16,7 @@ Tensor sample_dpm_2(const Denoiser& denoise, Tensor x, std::span<const Step> ste
   const CancelScope cancel(options.cancel);
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const auto& [from, to] = steps[i];
-    const NoiseLevel noisier = churned_level(from, steps.size(), options);
+    const NoiseLevel noisier = churned_level("sample_dpm_2", from, steps.size(), options);
     if (noisier != from) {
       x = churned(x, from, noisier, options.churn.s_noise, noise.normal(x.shape(), {kStepNoise, i}, x.context()));
     }

@@ -30,7 +30,7 @@ Tensor sample_euler(const Denoiser& denoise, Tensor x, std::span<const Step> ste
   const CancelScope cancel(options.cancel);
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const NoiseLevel& from = steps[i].from;
-    const NoiseLevel noisier = churned_level(from, steps.size(), options);
+    const NoiseLevel noisier = churned_level("sample_euler", from, steps.size(), options);
     Prediction p;
     if (noisier == from) {
       p = predicted("sample_euler", denoise, x, {&from, 1});

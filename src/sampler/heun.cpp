@@ -19,7 +19,7 @@ Tensor sample_heun(const Denoiser& denoise, Tensor x, std::span<const Step> step
   const CancelScope cancel(options.cancel);
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const auto& [from, to] = steps[i];
-    const NoiseLevel noisier = churned_level(from, steps.size(), options);
+    const NoiseLevel noisier = churned_level("sample_heun", from, steps.size(), options);
     if (noisier != from) {
       x = churned(x, from, noisier, options.churn.s_noise, noise.normal(x.shape(), {kStepNoise, i}, x.context()));
     }

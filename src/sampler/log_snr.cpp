@@ -1,4 +1,4 @@
-// Ancestral steps, levels between those of the list, and Brownian noise over the steps.
+// Ancestral steps, and Brownian noise over the steps.
 #include "sampler/log_snr.hpp"
 
 #include <algorithm>
@@ -13,16 +13,6 @@ AncestralStep ancestral_step(double from, double to, double eta) {
   if (eta == 0 || to == 0) return {to, 0};
   const double up = std::min(to, eta * to * std::sqrt(std::max(0.0, (from - to) * (from + to))) / from);
   return {std::sqrt(std::max(0.0, (to - up) * (to + up))), up};
-}
-
-NoiseLevel level_of(const char* sampler, const LevelAt& level_at, double wanted) {
-  if (!level_at) throw Error(std::string(sampler) + ": needs level_at, because it evaluates between the levels of its steps");
-  const NoiseLevel level = level_at(wanted);
-  if (!(std::abs(ratio(level) - wanted) <= 1e-4 * wanted)) {
-    throw Error(std::string(sampler) + ": level_at must give a level with sigma / alpha = " + std::to_string(wanted) + ", got " +
-                std::to_string(ratio(level)));
-  }
-  return level;
 }
 
 void check_stochastic(const char* sampler, std::span<const Step> steps, const StochasticOptions& options) {

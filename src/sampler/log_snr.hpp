@@ -5,17 +5,12 @@
 
 namespace eddy::inline v0_1 {
 
-inline double ratio(const NoiseLevel& level) { return level.sigma / level.alpha; }
-
 // An ancestral step in r: down to `down` by the deterministic method, then noise of deviation `up`, down^2 + up^2 = to^2.
 struct AncestralStep {
   double down, up;
 };
 // up = min(to, eta to sqrt(1 - (to / from)^2)) [Song2021, Eq. 16].
 AncestralStep ancestral_step(double from, double to, double eta);
-
-// The level of a ratio by level_at. Throws Error naming the sampler where level_at is missing or gives another ratio.
-NoiseLevel level_of(const char* sampler, const LevelAt& level_at, double ratio);
 
 // Throws Error unless eta and s_noise are finite and not negative, and every step begins and ends at alpha above 0 and begins at
 // sigma above 0.

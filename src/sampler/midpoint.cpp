@@ -19,7 +19,7 @@ Tensor midpoint_step(const char* sampler, const Denoiser& denoise, const Tensor&
   if (to.sigma == 0) return along(x, p, step);
   const double s = std::sqrt(from.sigma) / (std::sqrt(from.sigma) + std::sqrt(to.sigma));
   const NoiseLevel on_path{0, from.alpha + s * (to.alpha - from.alpha), from.sigma + s * (to.sigma - from.sigma)};
-  const NoiseLevel middle = level_at(on_path.sigma / on_path.alpha);
+  const NoiseLevel middle = level_of(sampler, level_at, ratio(on_path));
   const double scale = (middle.alpha + middle.sigma) / (on_path.alpha + on_path.sigma);
   Tensor x_m = along(x, p, {from, on_path});
   if (std::abs(scale - 1) > 1e-12) x_m = affine(x_m, scale);

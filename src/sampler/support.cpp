@@ -80,6 +80,16 @@ void report(const char* sampler, const SamplerOptions& options, std::size_t i, s
   check_shape(sampler, "x after on_step of step " + std::to_string(i), x, shape);
 }
 
+NoiseLevel level_of(const char* sampler, const LevelAt& level_at, double wanted) {
+  if (!level_at) throw Error(std::string(sampler) + ": needs level_at, because it evaluates between the levels of its steps");
+  const NoiseLevel level = level_at(wanted);
+  if (!(std::abs(ratio(level) - wanted) <= 1e-4 * wanted)) {
+    throw Error(std::string(sampler) + ": level_at must give a level with sigma / alpha = " + std::to_string(wanted) + ", got " +
+                std::to_string(ratio(level)));
+  }
+  return level;
+}
+
 double ancestral_deviation(const Step& step) {
   const auto& [from, to] = step;
   if (to.sigma == 0 || from.sigma == 0) return 0;

@@ -22,6 +22,11 @@ Tensor predicted_x0(const char* sampler, const Denoiser& denoise, const Tensor& 
 void report(const char* sampler, const SamplerOptions& options, std::size_t i, std::span<const Step> steps, Tensor& x,
             const std::function<Tensor()>& x0);
 
+inline double ratio(const NoiseLevel& level) { return level.sigma / level.alpha; }
+
+// The level of a ratio by level_at. Throws Error naming the sampler where level_at is missing or gives another ratio.
+NoiseLevel level_of(const char* sampler, const LevelAt& level_at, double ratio);
+
 // Deviation of the noise of an ancestral step: (sigma_s / sigma_t) sqrt(sigma_t^2 - (alpha_t / alpha_s)^2 sigma_s^2)
 // [Song2021, Eq. 16], t = from, s = to.
 double ancestral_deviation(const Step& step);

@@ -171,6 +171,16 @@ TEST_CASE("samplers in sigma space: wrong options are refused with what must hol
   churn.churn.s_churn = -1;
   CHECK_THROWS_WITH(sample_heun(d, x, list(), noise, churn), Catch::Contains("must be 0 or above"));
   CHECK_THROWS_WITH(sample_dpm_2_ancestral(d, x, list(), noise, {}), Catch::Contains("needs options.level_at"));
+  Dpm2AncestralOptions middle;
+  churn.churn = {10, 0};
+  middle.level_at = churn.level_at = [](double) { return NoiseLevel{0, 1, 50}; };
+  EulerOptions euler;
+  static_cast<ChurnOptions&>(euler) = churn;
+  CHECK_THROWS_WITH(sample_euler(d, x, list(), noise, euler), Catch::Contains("sample_euler: level_at must give a level"));
+  CHECK_THROWS_WITH(sample_heun(d, x, list(), noise, churn), Catch::Contains("sample_heun: level_at must give a level"));
+  CHECK_THROWS_WITH(sample_dpm_2_ancestral(d, x, list(), noise, middle), Catch::Contains("level_at must give a level"));
+  churn.churn.s_churn = 0;
+  CHECK_THROWS_WITH(sample_dpm_2(d, x, list(), noise, churn), Catch::Contains("sample_dpm_2: level_at must give a level"));
   AncestralOptions ancestral;
   ancestral.eta = -0.1;
   CHECK_THROWS_WITH(sample_euler_ancestral(d, x, list(), noise, ancestral), Catch::Contains("eta and s_noise"));
