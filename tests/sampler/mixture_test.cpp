@@ -208,6 +208,26 @@ Tensor score_vp(const Denoiser& d, Tensor x, std::span<const Step> s, const Nois
   return sample_score_vp(d, std::move(x), s, noise);
 }
 
+// Its own steps all the way; more "steps" are a smaller tolerance.
+Tensor dpm_adaptive(const Denoiser& d, Tensor x, std::span<const Step> s, const NoiseSource& noise) {
+  auto options = stochastic<DpmAdaptiveOptions>(exploding_level);
+  const double scale = 10 / static_cast<double>(s.size());
+  options.rtol *= scale;
+  options.atol *= scale;
+  const Step all{s.front().from, s.back().to};
+  return sample_dpm_adaptive(d, std::move(x), {&all, 1}, noise, options);
+}
+
+Tensor heun(const Denoiser& d, Tensor x, std::span<const Step> s, const NoiseSource& noise) {
+  return sample_heun(d, std::move(x), s, noise);
+}
+
+Tensor deis(const Denoiser& d, Tensor x, std::span<const Step> s, const NoiseSource&) { return sample_deis(d, std::move(x), s); }
+
+Tensor unipc(const Denoiser& d, Tensor x, std::span<const Step> s, const NoiseSource&) {
+  return sample_unipc(d, std::move(x), s);
+}
+
 const Row kRows[] = {
     {"ddim, eta 1", 320, 10, ddim},
     {"ddpm", 320, 10, ddpm, preserving_level},
@@ -233,9 +253,14 @@ const Row kRows[] = {
     {"dpmpp_2m_sde, heun", 80, 5, dpmpp_2m_sde<Dpmpp2mSdeOptions::Correction::heun>},
     {"dpmpp_3m_sde", 80, 5, dpmpp_3m_sde},
     {"dpm_fast, eta 1", 80, 5, dpm_fast},
+    {"dpm_adaptive, eta 1", 20, 1, dpm_adaptive},
     // multistep, few-step and score-based; few-step methods in consistency_test.cpp
     {"score_ve", 160, 10, score_ve},
     {"score_vp", 320, 10, score_vp, preserving_level},
+    // deterministic
+    {"heun", 60, 5, heun},
+    {"deis", 40, 5, deis, preserving_level},
+    {"unipc, flow", 40, 5, unipc, flow_level},
 };
 
 // From noised data, so that the start is exact: sqrt(n) D.

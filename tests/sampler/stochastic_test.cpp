@@ -347,6 +347,17 @@ TEST_CASE("dpm_adaptive: each Step begins at its own level") {
   }
 }
 
+TEST_CASE("dpm_adaptive: at eta 1 and a small tolerance the variance is that of the data") {
+  for (const int order : {2, 3}) {
+    const Run run = [=](Tensor x, std::span<const Step> s, const NoiseSource& noise, const LevelAt& level) {
+      DpmAdaptiveOptions o = adaptive_options(1, level, 0.02);
+      o.order = order;
+      return sample_dpm_adaptive(exact, std::move(x), s, noise, o);
+    };
+    check_variance(run, kVariance + 0.15 * 0.15);
+  }
+}
+
 TEST_CASE("stochastic samplers: wrong options are refused") {
   const Tensor z = Tensor::full({1, 4}, 1);
   const NoiseSource noise = philox_noise(0);
