@@ -5,9 +5,10 @@
 //   W(s, m) = (m - s) W(s, e) / (e - s) + sqrt((m - s) (e - m) / (e - s)) z,   W(m, e) = W(s, e) - W(s, m)
 // z of each node comes from a generator seeded by SeedSequence(entropy, key of the node, pool_size=24). What lies between two
 // levels is the sum of the largest nodes between them, in order. torchsde keeps 45 increments; here each question begins
-// at the root, with the same result.
+// at the root, with the same result, and long ones are answered in pieces, whose generators go on from one to the next.
 #include <algorithm>
 #include <cmath>
+#include <deque>
 #include <string>
 
 #include "eddy/error.hpp"
@@ -18,6 +19,7 @@ namespace eddy::inline v0_1 {
 namespace {
 
 constexpr int kPoolSize = 24;
+constexpr std::size_t kPiece = 4096;  // a multiple of 16, of which torch draws blocks
 
 // Python's round(x, 6): x 1e6 as an exact sum of two numbers, to the nearest integer, a half to the even one.
 double rounded(double x) {
@@ -29,8 +31,6 @@ double rounded(double x) {
   return n / 1e6;
 }
 
-void draw(std::uint32_t seed, TorchVariant variant, std::span<float> out) { TorchGenerator::State(seed, variant).randn(out); }
-
 }  // namespace
 
 struct TorchBrownianTree::Node {
@@ -39,9 +39,26 @@ struct TorchBrownianTree::Node {
 };
 
 struct TorchBrownianTree::Query {
-  std::span<float> sum;
-  std::vector<float> z;
-  bool empty;
+  std::uint64_t entropy;
+  TorchVariant variant;
+  std::deque<TorchGenerator::State> generators{};  // of the nodes, in the order of the visit
+  std::span<float> sum{};                          // of the piece
+  std::vector<float> z{};
+  std::size_t drawn = 0;  // nodes of the piece
+  bool empty = true;
+
+  void begin(std::span<float> piece) {
+    sum = piece;
+    z.resize(piece.size());
+    drawn = 0;
+    empty = true;
+  }
+
+  // The node's normals, to z.
+  void draw(std::span<const std::uint64_t> place) {
+    if (drawn == generators.size()) generators.emplace_back(seed_sequence(entropy, place, kPoolSize, 1)[0], variant);
+    generators[drawn++].randn(z);
+  }
 
   void add(std::span<const float> w) {
     for (std::size_t i = 0; i < sum.size(); ++i) sum[i] = empty ? w[i] : sum[i] + w[i];
@@ -62,7 +79,7 @@ void TorchBrownianTree::visit(const Node& node, std::vector<float> w, double fro
   const double middle = rounded(0.5 * (node.end + node.start)), left = middle - node.start, right = node.end - middle;
   const double inverse = 1 / (node.end - node.start);
   const std::uint64_t place[] = {node.key, node.depth};
-  draw(seed_sequence(entropy_, place, kPoolSize, 1)[0], variant_, query.z);
+  query.draw(place);
   const auto by_left = static_cast<float>(left), by_inverse = static_cast<float>(inverse);
   const auto deviation = static_cast<float>(std::sqrt(left * right * inverse));
   const auto left_of = [&](std::size_t i) { return by_left * w[i] * by_inverse + deviation * query.z[i]; };
@@ -87,11 +104,15 @@ void TorchBrownianTree::increment(double from, double to, std::span<float> out) 
   const double a = rounded(std::clamp(std::min(from, to), low_, high_)), b = rounded(std::clamp(std::max(from, to), low_, high_));
   std::ranges::fill(out, 0.0f);
   if (a == b) return;
-  std::vector<float> w(out.size());
-  draw(seed_sequence(entropy_, {}, kPoolSize, 1)[0], variant_, w);
-  for (float& value : w) value *= static_cast<float>(scale_);
-  Query query{out, std::vector<float>(out.size()), true};
-  visit({low_, high_, 0, 0}, std::move(w), a, b, query);
+  Query query{entropy_, variant_};
+  for (std::size_t at = 0; at < out.size(); at += query.sum.size()) {
+    const std::size_t rest = out.size() - at;
+    query.begin(out.subspan(at, rest < 2 * kPiece ? rest : kPiece));  // the last is no shorter than a block
+    query.draw({});
+    std::vector<float> w = query.z;
+    for (float& value : w) value *= static_cast<float>(scale_);
+    visit({low_, high_, 0, 0}, std::move(w), a, b, query);
+  }
   for (float& value : out) value = back ? -value : value;
 }
 

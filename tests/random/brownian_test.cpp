@@ -5,6 +5,7 @@
 #include "eddy/error.hpp"
 #include "eddy/random.hpp"
 #include "io/json.hpp"
+#include "support/allocations.hpp"
 #include "support/catch.hpp"
 #include "support/golden.hpp"
 
@@ -50,6 +51,35 @@ TEST_CASE("Brownian tree: torchsde's increments, bit for bit, whatever was asked
       tree.increment(level(2 * i + 1), level(2 * i), back);
       CHECK(std::ranges::equal(back, w, {}, {}, [](float v) { return -v; }));
     }
+  }
+}
+
+TEST_CASE("Brownian tree: long increments, and memory that does not grow with them") {
+  constexpr double low = 0.5, high = 8.5, middle = 4.5;
+  const TorchBrownianTree tree(11, low, high);
+  const auto normals = [&](std::vector<std::uint64_t> place, std::size_t n) {
+    std::vector<float> z(n);
+    TorchGenerator(seed_sequence(11, place, 24, 1)[0]).randn(z);
+    return z;
+  };
+  for (const std::size_t n : {4096, 8191, 8192, 8207, 20011}) {  // in pieces, the last of any length
+    const std::vector<float> of_all = normals({}, n), of_half = normals({0, 0}, n);
+    std::vector<float> half(n), w(n), other(n);
+    for (std::size_t i = 0; i < n; ++i) {
+      const float all = of_all[i] * static_cast<float>(std::sqrt(high - low));
+      half[i] = 4.0f * all * 0.125f + static_cast<float>(std::sqrt(4 * 4 * 0.125)) * of_half[i];
+      other[i] = all - half[i];
+    }
+    tree.increment(low, middle, w);
+    CHECK(w == half);
+    tree.increment(middle, high, w);
+    CHECK(w == other);
+  }
+  if (!counts_allocations()) return;
+  std::vector<float> w(1 << 18);  // 1 MiB
+  for (const auto& [from, to] : {std::pair{0.6, 8.4}, std::pair{8.1, 8.2}}) {
+    const FailingAllocation failing(512 << 10);
+    CHECK_NOTHROW(tree.increment(from, to, w));
   }
 }
 
