@@ -35,6 +35,9 @@ struct SamplerOptions {
   Clip clip;
   std::function<void(const StepReport&)> on_step;
   CancelToken cancel;
+  // Where the steps are the end of a longer list (image to image): how many of it come before them. What goes by the whole
+  // list's length, or by a step's place in it, counts them too: lower_order_final, `uncorrected`, s_churn.
+  std::size_t steps_before = 0;
 };
 
 // For methods that leave the list of steps: the level whose sigma / alpha is this, at the scale of the steps.
@@ -203,7 +206,7 @@ struct UnipcOptions : SamplerOptions {
   Integrand integrand = Integrand::x0;
   UnipcB b = UnipcB::bh2;
   bool lower_order_final = true;           // the last steps are of order ..., 2, 1
-  std::vector<std::size_t> uncorrected{};  // steps whose result is not corrected
+  std::vector<std::size_t> uncorrected{};  // steps whose result is not corrected, by their place in the whole list
   Predictor predictor{};                   // in place of UniP; diffusers' `solver_p`
 };
 

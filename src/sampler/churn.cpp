@@ -31,7 +31,7 @@ NoiseLevel churned_level(const char* sampler, const NoiseLevel& from, std::size_
   if (s_churn == 0 || from.alpha == 0) return from;
   const double now = ratio(from);
   if (now == 0 || now < s_tmin || now > s_tmax) return from;
-  const double gamma = std::min(s_churn / static_cast<double>(steps), std::sqrt(2.0) - 1);
+  const double gamma = std::min(s_churn / static_cast<double>(options.steps_before + steps), std::sqrt(2.0) - 1);
   return level_of(sampler, options.level_at, now * (1 + gamma));
 }
 

@@ -8,7 +8,7 @@ namespace eddy::inline v0_1 {
 // Throws Error naming the sampler.
 void check_churn(const char* sampler, const ChurnOptions& options);
 
-// The noisier level of a step that begins at `from`, of `steps` in all; `from` itself where there is no churn. Throws Error naming
+// The noisier level of a step that begins at `from`, of `steps` (and options.steps_before); `from` itself where there is no churn. Throws Error naming
 // the sampler where level_at gives another level.
 NoiseLevel churned_level(const char* sampler, const NoiseLevel& from, std::size_t steps, const ChurnOptions& options);
 

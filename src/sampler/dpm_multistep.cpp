@@ -21,7 +21,7 @@ namespace {
 constexpr std::size_t kFewSteps = 15;  // of the paper's code: below, the end is made of lower order
 
 int order_of(std::size_t i, std::size_t n, const DpmMultistepOptions& o) {
-  const bool few = o.lower_order_final && n < kFewSteps;
+  const bool few = o.lower_order_final && n + o.steps_before < kFewSteps;
   const int order = static_cast<int>(std::min<std::size_t>(static_cast<std::size_t>(o.order), i + 1));
   if (i + 1 == n && (few || o.euler_at_final)) return 1;
   return i + 2 == n && few ? std::min(order, 2) : order;

@@ -56,7 +56,9 @@ Tensor sample_dpm_singlestep(const Denoiser& denoise, Tensor x, std::span<const 
   const char* const name = "sample_dpm_singlestep";
   check_steps(name, steps);
   check_dpm(name, options.order, options.eta);
-  const std::vector<int> orders = singlestep_orders(static_cast<int>(steps.size()), options.order, options.lower_order_final);
+  const std::size_t before = options.steps_before;
+  const std::vector<int> orders =
+      singlestep_orders(static_cast<int>(before + steps.size()), options.order, options.lower_order_final);
   if (has_no_values(name, x)) return x;
   const NoGrad no_grad;
   const CancelScope cancel(options.cancel);
@@ -66,7 +68,8 @@ Tensor sample_dpm_singlestep(const Denoiser& denoise, Tensor x, std::span<const 
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const auto& [from, to] = steps[i];
     const Prediction p = limited(predicted(name, denoise, x, {&from, 1}), options.clip, from);
-    if (orders[i] == 1 || ExponentialStep(options.integrand, options.eta, begin, to).jumps()) {
+    const int order = orders[before + i];
+    if (order == 1 || i == 0 || ExponentialStep(options.integrand, options.eta, begin, to).jumps()) {
       begin = from;
       first = p;
       values.clear();
@@ -74,7 +77,7 @@ Tensor sample_dpm_singlestep(const Denoiser& denoise, Tensor x, std::span<const 
     values.push_back({half_log_snr(from), options.integrand == Integrand::x0 ? p.x0 : p.eps});
     const ExponentialStep step(options.integrand, options.eta, begin, to);
     const Tensor z = step.of_noise() > 0 ? noise.normal(x.shape(), {kStepNoise, i}, x.context()) : Tensor{};
-    x = stepped(step, first, weights(step, values, distinct(values, orders[i]), options), values, z);
+    x = stepped(step, first, weights(step, values, distinct(values, order), options), values, z);
     report(name, options, i, steps, x, [&] { return p.x0; });
   }
   return x;

@@ -99,7 +99,7 @@ Tensor sample_unipc(const Denoiser& denoise, Tensor x, std::span<const Step> ste
     const auto& [from, to] = steps[i];
     const Prediction p = limited(predicted("sample_unipc", denoise, x, {&from, 1}), options.clip, from);
     const Seen now{half_log_snr(from), options.integrand == Integrand::x0 ? p.x0 : p.eps};
-    if (last.order > 0 && std::ranges::find(options.uncorrected, i - 1) == options.uncorrected.end()) {
+    if (last.order > 0 && std::ranges::find(options.uncorrected, options.steps_before + i - 1) == options.uncorrected.end()) {
       const ExponentialStep before(options.integrand, 0, steps[i - 1].from, from);
       x = corrected(x, last, before, values, now, options.b);
     }

@@ -54,20 +54,42 @@ TEST_CASE("dpm_singlestep: the numbers of diffusers' tests") {
   check_mean(run(made(name, std::string(kToMin) + kV)), 0.1453);
 }
 
-TEST_CASE("dpm_singlestep: the numbers of diffusers' tests from within a block: one step of order 1, then whole blocks") {
-  const auto run_from = [](int n, std::size_t first, const Tensor& begin) {
+TEST_CASE("dpm_singlestep: the numbers of diffusers' tests from within a block: order 1, then what the block's values allow") {
+  const auto run_from = [](int n, std::size_t first, const Tensor& begin, int order = 2) {
     const Sampling s = made("DPMSolverSinglestep", kToMin, n);
     const std::span<const Step> steps = std::span(s.steps).subspan(first);
     DpmSinglestepOptions options;
-    options.order = 1;
+    options.order = order;
+    options.lower_order_final = n % order != 0;
+    options.steps_before = first;
     const Tensor x = first == 3 ? begin : add_noise(begin, counted(true), std::vector{steps[0].from});
-    const Tensor y = sample_dpm_singlestep(from_eps(counted_model), x, steps.first(1), philox_noise(0), options);
-    options.order = 2;
-    options.lower_order_final = false;
-    return sample_dpm_singlestep(from_eps(counted_model), y, steps.subspan(1), philox_noise(0), options);
+    return sample_dpm_singlestep(from_eps(counted_model), x, steps, philox_noise(0), options);
   };
   check_mean(run_from(50, 3, counted()), 0.2574);
   check_counted(run_from(10, 5, counted()), 269.2187, 0.3505);
+  check_counted(run_from(11, 4, counted(), 3), 239.9469, 0.3124);  // what diffusers 0.42.1 gives
+}
+
+// What diffusers 0.42.1 gives after set_begin_index(12).
+TEST_CASE("exponential integrators: the last 8 of 20 steps end as 20 do, without lower orders") {
+  const auto begun = [](const Sampling& s) { return add_noise(counted(), counted(true), std::vector{s.steps[12].from}); };
+  const Denoiser denoise = from_eps(counted_model);
+  const Sampling dpm = made("DPMSolverMultistep", kToMin, 20), deis = made("DEISMultistep", "", 20);
+  DpmMultistepOptions options;
+  options.order = 3;
+  options.diffusers_third_order = true;
+  options.steps_before = 12;
+  check_counted(sample_dpm_multistep(denoise, begun(dpm), std::span(dpm.steps).subspan(12), philox_noise(0), options), 229.3273,
+                0.2986);
+  DeisOptions of_deis;
+  of_deis.order = 3;
+  of_deis.steps_before = 12;
+  check_counted(sample_deis(denoise, begun(deis), std::span(deis.steps).subspan(12), of_deis), 274.2207, 0.3571);
+  const Sampling unipc = made("UniPCMultistep", kToMin, 20);
+  UnipcOptions of_unipc;
+  of_unipc.uncorrected = {13, 14};
+  of_unipc.steps_before = 12;
+  check_counted(sample_unipc(denoise, begun(unipc), std::span(unipc.steps).subspan(12), of_unipc), 275.2290, 0.3584);
 }
 
 TEST_CASE("deis: the numbers of diffusers' tests") {

@@ -157,6 +157,20 @@ TEST_CASE("samplers in sigma space: a limited x0 takes eps with it") {
   CHECK(static_cast<double>(sample_euler(Gaussian{}, x, step, philox_noise(0), options).item()) == Approx(3 - 2.99 / 2));
 }
 
+TEST_CASE("churn: its share of a step counts the steps of the whole list") {
+  EulerOptions options;
+  options.churn.s_churn = 1;
+  options.level_at = exploding_level;
+  options.steps_before = 9;
+  double seen = 0;
+  const Denoiser d = [&](const Tensor& x, std::span<const NoiseLevel> levels) {
+    seen = levels[0].sigma;
+    return Gaussian{}(x, levels);
+  };
+  sample_euler(d, Tensor::full({1, 1}, 1), std::vector<Step>{{exploding_level(2), exploding_level(1)}}, philox_noise(0), options);
+  CHECK(seen == Approx(2 * (1 + 1.0 / 10)));
+}
+
 TEST_CASE("samplers in sigma space: wrong options are refused with what must hold") {
   const Tensor x = Tensor::full({1, 1}, 1);
   const NoiseSource noise = philox_noise(0);
