@@ -272,7 +272,8 @@ void add_sample(CLI::App& app, Action& action) {
   command->add_option("--noise", f->noise, "eddy, or that of torch.randn on the CPU: torch (x86-64), torch-arm64")
       ->capture_default_str()
       ->check(CLI::IsMember({"eddy", "torch", "torch-arm64"}));
-  command->add_option("--picture", f->picture, "repaint: FILE of the picture whose known part stays");
+  command->add_option("--picture", f->picture, "FILE: of repaint, the picture whose known part stays;\n"
+                      "of ddim_inverse and dpmpp_2m_inverse, whose noise is sought");
   command->add_option("--mask", f->mask, "repaint: FILE, white where the picture is known, black where it is to be made");
   command->add_option("--products", f->products, "f32, or bf16: factors of products rounded to bfloat16")
       ->capture_default_str()

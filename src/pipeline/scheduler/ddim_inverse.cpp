@@ -13,16 +13,9 @@ Recipe read_ddim_inverse(JsonFields& f) {
   return [=](const SamplingOptions& o) -> Sampling {
     DdimOptions own;
     own.clip = clip;
-    const Sampler sampler = [own](const Denoiser& denoise, Tensor x, std::span<const Step> steps, const NoiseSource&,
-                                  const SamplerOptions& call) {
-      DdimOptions options = own;
-      options.on_step = call.on_step;
-      options.cancel = call.cancel;
-      return invert_ddim(denoise, std::move(x), steps, options);
-    };
     const int n = steps_or(o, std::min(50, schedule.steps()));
     return {ddim_inversion_steps(schedule, n, spacing.spacing, spacing.offset, set_alpha_to_one),
-            begun_with(o.picture, sampler), 1, adapter};
+            begun_with(o.picture, bound(invert_ddim, own)), 1, adapter};
   };
 }
 

@@ -79,14 +79,19 @@ Adapter read_adapter(JsonFields& fields, const std::string& otherwise = "epsilon
 
 inline int steps_or(const SamplingOptions& options, int otherwise) { return options.steps > 0 ? options.steps : otherwise; }
 
-// A sampler with its own options, the clip among them.
+// A sampler's own options, the clip among them, with what each call brings.
+template <class Options>
+Options called(Options own, const SamplerOptions& call) {
+  own.on_step = call.on_step;
+  own.cancel = call.cancel;
+  own.steps_before = call.steps_before;
+  return own;
+}
+
 template <class Options>
 Sampler bound(Tensor (*sampler)(const Denoiser&, Tensor, std::span<const Step>, const NoiseSource&, const Options&), Options own) {
   return [=](const Denoiser& denoise, Tensor x, std::span<const Step> steps, const NoiseSource& noise, const SamplerOptions& call) {
-    Options options = own;
-    options.on_step = call.on_step;
-    options.cancel = call.cancel;
-    return sampler(denoise, std::move(x), steps, noise, options);
+    return sampler(denoise, std::move(x), steps, noise, called(own, call));
   };
 }
 
@@ -94,10 +99,7 @@ Sampler bound(Tensor (*sampler)(const Denoiser&, Tensor, std::span<const Step>, 
 template <class Options>
 Sampler bound(Tensor (*sampler)(const Denoiser&, Tensor, std::span<const Step>, const Options&), Options own) {
   return [=](const Denoiser& denoise, Tensor x, std::span<const Step> steps, const NoiseSource&, const SamplerOptions& call) {
-    Options options = own;
-    options.on_step = call.on_step;
-    options.cancel = call.cancel;
-    return sampler(denoise, std::move(x), steps, options);
+    return sampler(denoise, std::move(x), steps, called(own, call));
   };
 }
 

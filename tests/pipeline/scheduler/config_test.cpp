@@ -55,7 +55,7 @@ TEST_CASE("scheduler: no number of steps or jumps takes all memory") {
                            "FlowMatchHeunDiscreteScheduler", "IPNDMScheduler", "ScoreSdeVeScheduler", "ScoreSdeVpScheduler",
                            "KarrasVeScheduler", "dpm_fast", "dpm_adaptive", "dpmpp_2m_sde"}) {
     INFO(name);
-    const SchedulerConfig config = read(std::string(R"({"_class_name":")") + name + ""}");
+    const SchedulerConfig config = read(std::string(R"({"_class_name":")") + name + "\"}");
     for (const int steps : {1'000'001, std::numeric_limits<int>::max(), -1}) {
       CHECK_THROWS_WITH(sampling_of(config, {.steps = steps}),
                         Catch::Contains("steps must be from 0 to 1000000, got " + std::to_string(steps)));
