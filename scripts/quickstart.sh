@@ -6,7 +6,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 data=fashion-mnist
-minutes=7.5
+minutes=6.5
 while [ $# -gt 0 ]; do
   case $1 in
     --data) data=${2:?--data needs a path}; shift 2 ;;
