@@ -81,8 +81,7 @@ def pictures(out):
             for i, steps in enumerate(PICTURE_STEPS):
                 folder = f"{work}/{name}-{steps}/"
                 subprocess.run([ROOT / "build/eddy", "sample", ROOT / "models/fashion-mnist", "--out", folder, "--num", str(count),
-                                "--seed", SEED, "--class", CLASSES, "--sampler", name,
-                                *(["--steps", str(steps)] if name != "dpm_adaptive" else []),
+                                "--seed", SEED, "--class", CLASSES, "--sampler", name, "--steps", str(steps),
                                 *(["--sigmas", "karras"] if name in KARRAS else [])], check=True, capture_output=True)
                 for k in range(count):
                     x, y = left + i * (count * side + 20) + k * side, height - top - (row + 1) * side

@@ -21,13 +21,9 @@ from make_goldens_samplers import jsonable, network, run
 import sampler_cases
 
 
-def class_name(case):
-    return case["class"] if isinstance(case["class"], str) else case["class"].__name__
-
-
 def write_folder(folder, case, config):
     network().save_pretrained(folder / "unet")
-    cls = class_name(case)
+    cls = case["class"] if isinstance(case["class"], str) else case["class"].__name__
     fields = {k: jsonable(v) for k, v in config.items() if not k.startswith("_")} | {"_class_name": cls}
     (folder / "scheduler").mkdir()
     (folder / "scheduler/scheduler_config.json").write_text(json.dumps(fields))
@@ -43,10 +39,8 @@ def check(eddy, name, case):
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         write_folder(folder, case, config)
-        command = [eddy, "sample", folder, "--out", folder / "x.npy", "--num", str(len(expected)),
+        command = [eddy, "sample", folder, "--out", folder / "x.npy", "--steps", str(case["steps"]), "--num", str(len(expected)),
                    "--seed", str(case.get("seed", 0)), "--noise", "torch"]
-        if class_name(case) != "dpm_adaptive":  # which chooses its own
-            command += ["--steps", str(case["steps"])]
         for key, value in options.items():
             command += [f"--{key.replace('_', '-')}", str(value)]
         done = subprocess.run(command, capture_output=True, text=True)
@@ -68,8 +62,7 @@ if __name__ == "__main__":
     for family in asked or [m.name for m in pkgutil.iter_modules(sampler_cases.__path__)]:
         for name, case in importlib.import_module(f"sampler_cases.{family}").CASES.items():
             unknown = [key for key in case.get("options", {}) if f"--{key.replace('_', '-')}" not in flags]
-            # The goldens' second half of channels is no network's, and the program has no pictures to repaint or to invert.
-            inverts = "Inverse" in class_name(case)
-            if not case.get("learned") and not case.get("tensors") and not unknown and not inverts:
+            # The goldens' second half of channels is no network's, and the program has no pictures to repaint.
+            if not case.get("learned") and not case.get("tensors") and not unknown:
                 bad += not check(eddy, name, case)
     sys.exit(bad > 0)

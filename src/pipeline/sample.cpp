@@ -114,6 +114,14 @@ void warn_if_unsteady(const SchedulerConfig& config, const NoiseLevel& first, co
                                      ", by which errors of x0 are divided; its scheduler should have clip_sample");
 }
 
+// An inversion of pure noise is what diffusers' loop does with such a scheduler, and hardly what is meant.
+void warn_without_picture(const SchedulerConfig& config, const SampleOptions& o, const Context& context) {
+  const Takes& takes = config.state().row->takes;
+  if (!takes.picture || takes.mask || o.picture.defined()) return;
+  context.log(LogLevel::warning, "sample: " + config.name() + " leads from a picture to its noise, and begins with noise here " +
+                                     "for want of that picture (--picture)");
+}
+
 void copy_rows(const Tensor& from, Tensor& to, std::int64_t first) {
   const std::int64_t row = from.elements() / from.extent(0);
   std::ranges::copy(from.values(), to.mutable_values().begin() + first * row);
@@ -148,10 +156,6 @@ Samples sample(const Model& model, const SampleOptions& o) {
   if (!std::isfinite(o.guidance)) throw Error("sample: guidance must be a finite number, got " + std::to_string(o.guidance));
   const std::vector<std::int64_t> labels = labels_of(model, o);
   const SchedulerConfig config = scheduler_for(model, o);
-  const Takes& takes = config.state().row->takes;
-  if (takes.picture && !takes.mask && !o.picture.defined()) {
-    throw Error("sample: " + config.name() + " leads from a picture to its noise, and needs that picture (--picture)");
-  }
   const UNetConfig& u = model.unet.config();
   const std::int64_t height = o.height > 0 ? o.height : u.sample_height, width = o.width > 0 ? o.width : u.sample_width;
   if (height < 1 || width < 1) throw Error("sample: the model names no picture size; give height and width (--size)");
@@ -164,6 +168,7 @@ Samples sample(const Model& model, const SampleOptions& o) {
                                                  .mask = o.mask});
   const Context context = model.unet.parameters().front().value().context();
   warn_if_unsteady(config, sampling.steps.front().from, context);
+  warn_without_picture(config, o, context);
   const NoiseSource source = o.torch_noise ? torch_cpu_noise(o.seed, o.num, *o.torch_noise) : philox_noise(o.seed);
 
   Samples result{Tensor::uninitialised({o.num, height, width, u.in_channels}, DType::f32, context), {}, config.name(),
