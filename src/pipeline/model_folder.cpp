@@ -114,8 +114,10 @@ Model load_model(const std::string& path, const Context& context, const std::str
   if (path_kind(path) != PathKind::directory) throw Error(path + ": there is no such folder");
   if (exists(join(path, "model_index.json"))) return read_model(path, variant, context);
   if (has_finished_model(path)) return read_model(join(path, "model"), variant, context);
-  if (!is_run(path)) refuse_unet_alone(path);
-  if (!is_run(path)) throw Error(path + ": neither a model (model_index.json) nor a run (config.json and checkpoints/)");
+  if (!is_run(path)) {
+    refuse_unet_alone(path);
+    throw Error(path + ": neither a model (model_index.json) nor a run (config.json and checkpoints/)");
+  }
   if (!variant.empty()) throw Error(path + ": a run's checkpoint has no variant '" + variant + "'");
   return read_run(path, context);
 } catch (...) {

@@ -15,10 +15,10 @@ namespace eddy::inline v0_1 {
 namespace {
 
 constexpr Name<LossKind> kLosses[]{{"mse", {}},
-                              {"snr", {Weighting::snr}},
-                              {"min-snr", {Weighting::min_snr}},
-                              {"hybrid", {.learned_range = true}},
-                              {"hybrid-min-snr", {Weighting::min_snr, true}}};
+                                   {"snr", {Weighting::snr}},
+                                   {"min-snr", {Weighting::min_snr}},
+                                   {"hybrid", {.learned_range = true}},
+                                   {"hybrid-min-snr", {Weighting::min_snr, true}}};
 constexpr Name<Products> kProducts[]{{"f32", Products::f32}, {"bf16", Products::bf16}};
 constexpr std::int64_t kMost = std::int64_t{1} << 40;
 

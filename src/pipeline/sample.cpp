@@ -106,10 +106,9 @@ int steps_to_ask(const SampleOptions& o, const std::string& sampler, const Sampl
 // A noise prediction's error of x0 is that of eps times sigma / alpha.
 void warn_if_unsteady(const SchedulerConfig& config, const NoiseLevel& first, const Context& context) {
   const Json& f = config.state().resolved;
-  const bool limited = f.value("clip_sample", Json(false)) == true || f.value("thresholding", Json(false)) == true;
-  if (limited || f.value("prediction_type", Json()) != "epsilon" || first.alpha >= 0.001 * first.sigma) return;
-  // Samplers without clip_sample are meant to go without.
-  if (!f.contains("clip_sample")) return;
+  const bool clips = f.value("clip_sample", Json(true)) == true;  // samplers without clip_sample are meant to go without
+  if (clips || f.value("thresholding", Json(false)) == true) return;
+  if (f.value("prediction_type", Json()) != "epsilon" || first.alpha >= 0.001 * first.sigma) return;
   context.log(LogLevel::warning, "sample: the model predicts noise and begins at alpha = " + std::to_string(first.alpha) +
                                      ", by which errors of x0 are divided; its scheduler should have clip_sample");
 }

@@ -13,24 +13,24 @@ namespace eddy::inline v0_1 {
 namespace {
 
 constexpr Name<DownBlock> kDown[]{{"DownBlock2D", DownBlock::down},
-                             {"ResnetDownsampleBlock2D", DownBlock::resnet_down},
-                             {"AttnDownBlock2D", DownBlock::attn_down},
-                             {"SkipDownBlock2D", DownBlock::skip_down},
-                             {"AttnSkipDownBlock2D", DownBlock::attn_skip_down},
-                             {"KDownBlock2D", DownBlock::k_down}};
+                                  {"ResnetDownsampleBlock2D", DownBlock::resnet_down},
+                                  {"AttnDownBlock2D", DownBlock::attn_down},
+                                  {"SkipDownBlock2D", DownBlock::skip_down},
+                                  {"AttnSkipDownBlock2D", DownBlock::attn_skip_down},
+                                  {"KDownBlock2D", DownBlock::k_down}};
 constexpr Name<UpBlock> kUp[]{{"UpBlock2D", UpBlock::up},
-                         {"ResnetUpsampleBlock2D", UpBlock::resnet_up},
-                         {"AttnUpBlock2D", UpBlock::attn_up},
-                         {"SkipUpBlock2D", UpBlock::skip_up},
-                         {"AttnSkipUpBlock2D", UpBlock::attn_skip_up},
-                         {"KUpBlock2D", UpBlock::k_up}};
+                              {"ResnetUpsampleBlock2D", UpBlock::resnet_up},
+                              {"AttnUpBlock2D", UpBlock::attn_up},
+                              {"SkipUpBlock2D", UpBlock::skip_up},
+                              {"AttnSkipUpBlock2D", UpBlock::attn_skip_up},
+                              {"KUpBlock2D", UpBlock::k_up}};
 constexpr Name<Resampling> kResampling[]{{"conv", Resampling::conv}, {"resnet", Resampling::resnet}};
 constexpr Name<TimeEmbedding> kTimeEmbedding[]{{"positional", TimeEmbedding::positional},
-                                          {"fourier", TimeEmbedding::fourier},
-                                          {"learned", TimeEmbedding::learned}};
+                                               {"fourier", TimeEmbedding::fourier},
+                                               {"learned", TimeEmbedding::learned}};
 constexpr Name<TimeScaleShift> kTime[]{{"default", TimeScaleShift::add}, {"scale_shift", TimeScaleShift::scale_shift}};
 constexpr Name<Activation> kActivation[]{{"silu", Activation::silu}, {"swish", Activation::silu}, {"mish", Activation::mish},
-                                    {"gelu", Activation::gelu}, {"relu", Activation::relu}};
+                                         {"gelu", Activation::gelu}, {"relu", Activation::relu}};
 constexpr Name<ClassEmbedding> kClass[]{{"timestep", ClassEmbedding::timestep}, {"identity", ClassEmbedding::identity}};
 
 constexpr std::int64_t kMost = 1 << 20;

@@ -131,8 +131,8 @@ Schedule schedule_of(const SchedulerConfig& config) try {
 PredictionType prediction_of(const SchedulerConfig& config) {
   JsonFields f(config.state().resolved, config.state().source);
   static constexpr Name<PredictionType> kNames[]{{"epsilon", PredictionType::epsilon},
-                                            {"sample", PredictionType::sample},
-                                            {"v_prediction", PredictionType::v_prediction}};
+                                                 {"sample", PredictionType::sample},
+                                                 {"v_prediction", PredictionType::v_prediction}};
   return named(f, "prediction_type", f.text("prediction_type", ""), kNames);
 }
 

@@ -7,11 +7,11 @@ namespace {
 
 // The logarithmic forms are the same variances; diffusers' own fixed_large_log takes the root of a logarithm, which is no number.
 constexpr Name<Variance> kVariances[]{{"fixed_small", Variance::fixed_small},
-                                 {"fixed_small_log", Variance::fixed_small},
-                                 {"fixed_large", Variance::fixed_large},
-                                 {"fixed_large_log", Variance::fixed_large},
-                                 {"learned", Variance::learned},
-                                 {"learned_range", Variance::learned_range}};
+                                      {"fixed_small_log", Variance::fixed_small},
+                                      {"fixed_large", Variance::fixed_large},
+                                      {"fixed_large_log", Variance::fixed_large},
+                                      {"learned", Variance::learned},
+                                      {"learned_range", Variance::learned_range}};
 
 }  // namespace
 

@@ -38,8 +38,8 @@ std::vector<Step> steps_of(const std::vector<Placed>& places, double closing) {
 
 Recipe read_dpm_multistep_inverse(JsonFields& f) {
   static constexpr Name<Algorithm> kAlgorithms[]{{"dpmsolver++", {Integrand::x0, 0}},
-                                            {"dpmsolver", {Integrand::eps, 0}},
-                                            {"deis", {Integrand::x0, 0}}};
+                                                 {"dpmsolver", {Integrand::eps, 0}},
+                                                 {"deis", {Integrand::x0, 0}}};
   const Schedule schedule = read_schedule(f, {}, false);
   SolverGrid grid = read_solver_grid(f, schedule, {"use_flow_sigmas"});
   if (grid.flow) f.refuse("use_flow_sigmas", "false: diffusers' inverse of a flow walks towards the clean end");

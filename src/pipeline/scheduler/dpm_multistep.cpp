@@ -21,10 +21,10 @@ void check_end(JsonFields& f, const Algorithm& algorithm, bool ends_at_zero) {
 
 Recipe read_dpm_multistep(JsonFields& f) {
   static constexpr Name<Algorithm> kAlgorithms[]{{"dpmsolver++", {Integrand::x0, 0}},
-                                            {"dpmsolver", {Integrand::eps, 0}},
-                                            {"sde-dpmsolver++", {Integrand::x0, 1}},
-                                            {"sde-dpmsolver", {Integrand::eps, 1}},
-                                            {"deis", {Integrand::x0, 0}}};
+                                                 {"dpmsolver", {Integrand::eps, 0}},
+                                                 {"sde-dpmsolver++", {Integrand::x0, 1}},
+                                                 {"sde-dpmsolver", {Integrand::eps, 1}},
+                                                 {"deis", {Integrand::x0, 0}}};
   const Schedule schedule = read_schedule(f);
   SolverGrid grid = read_solver_grid(f, schedule, {"use_lu_lambdas", "use_flow_sigmas"});
   const Algorithm algorithm = read_algorithm(f, kAlgorithms);

@@ -6,9 +6,9 @@ namespace eddy::inline v0_1 {
 
 Recipe read_dpm_singlestep(JsonFields& f) {
   static constexpr Name<Algorithm> kAlgorithms[]{{"dpmsolver++", {Integrand::x0, 0}},
-                                            {"dpmsolver", {Integrand::eps, 0}},
-                                            {"sde-dpmsolver++", {Integrand::x0, 1}},
-                                            {"deis", {Integrand::x0, 0}}};
+                                                 {"dpmsolver", {Integrand::eps, 0}},
+                                                 {"sde-dpmsolver++", {Integrand::x0, 1}},
+                                                 {"deis", {Integrand::x0, 0}}};
   const Schedule schedule = read_schedule(f, {}, false);
   SolverGrid grid = read_solver_grid(f, schedule, {"use_flow_sigmas"});
   const Algorithm algorithm = read_algorithm(f, kAlgorithms);

@@ -27,8 +27,8 @@ std::vector<NoiseLevel> levels_of(const EdmFields& e, const SamplingOptions& o, 
 
 Recipe read_edm_dpm_multistep(JsonFields& f) {
   static constexpr Name<Algorithm> kAlgorithms[]{{"dpmsolver++", {Integrand::x0, 0}},
-                                            {"sde-dpmsolver++", {Integrand::x0, 1}},
-                                            {"deis", {Integrand::x0, 0}}};
+                                                 {"sde-dpmsolver++", {Integrand::x0, 1}},
+                                                 {"deis", {Integrand::x0, 0}}};
   const EdmFields e = read_edm(f);
   const Algorithm algorithm = read_algorithm(f, kAlgorithms);
   DpmMultistepOptions own;

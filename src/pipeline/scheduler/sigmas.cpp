@@ -9,21 +9,21 @@ namespace eddy::inline v0_1 {
 namespace {
 
 constexpr Name<SigmaKind> kLists[]{{"karras", SigmaKind::karras},
-                              {"exponential", SigmaKind::exponential},
-                              {"polyexponential", SigmaKind::polyexponential},
-                              {"beta", SigmaKind::beta},
-                              {"lu", SigmaKind::lu},
-                              {"simple", SigmaKind::simple},
-                              {"sgm_uniform", SigmaKind::sgm_uniform},
-                              {"ays", SigmaKind::ays},
-                              {"ays_sdxl", SigmaKind::ays_sdxl},
-                              {"ays_svd", SigmaKind::ays_svd}};
+                                   {"exponential", SigmaKind::exponential},
+                                   {"polyexponential", SigmaKind::polyexponential},
+                                   {"beta", SigmaKind::beta},
+                                   {"lu", SigmaKind::lu},
+                                   {"simple", SigmaKind::simple},
+                                   {"sgm_uniform", SigmaKind::sgm_uniform},
+                                   {"ays", SigmaKind::ays},
+                                   {"ays_sdxl", SigmaKind::ays_sdxl},
+                                   {"ays_svd", SigmaKind::ays_svd}};
 
 constexpr Name<SigmaKind> kUses[]{{"use_karras_sigmas", SigmaKind::karras},
-                             {"use_exponential_sigmas", SigmaKind::exponential},
-                             {"use_beta_sigmas", SigmaKind::beta},
-                             {"use_lu_lambdas", SigmaKind::lu},
-                             {"use_flow_sigmas", SigmaKind::flow}};
+                                  {"use_exponential_sigmas", SigmaKind::exponential},
+                                  {"use_beta_sigmas", SigmaKind::beta},
+                                  {"use_lu_lambdas", SigmaKind::lu},
+                                  {"use_flow_sigmas", SigmaKind::flow}};
 
 }  // namespace
 

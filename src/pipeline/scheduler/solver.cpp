@@ -125,8 +125,8 @@ Adapter read_solver_adapter(JsonFields& f, const SolverGrid& grid, Integrand int
 
 SecondOrder read_second_order(JsonFields& f) {
   static constexpr Name<SecondOrder> kNames[]{{"midpoint", SecondOrder::midpoint}, {"heun", SecondOrder::heun},
-                                         {"logrho", SecondOrder::midpoint},   {"bh1", SecondOrder::midpoint},
-                                         {"bh2", SecondOrder::midpoint}};
+                                              {"logrho", SecondOrder::midpoint},   {"bh1", SecondOrder::midpoint},
+                                              {"bh2", SecondOrder::midpoint}};
   return named(f, "solver_type", f.text("solver_type", "midpoint"), kNames);
 }
 

@@ -76,7 +76,7 @@ void read_flow(JsonFields& f, UnipcGrid& grid) {
 
 Recipe read_unipc(JsonFields& f) {
   static constexpr Name<UnipcB> kTypes[]{{"bh2", UnipcB::bh2},      {"bh1", UnipcB::bh1},    {"midpoint", UnipcB::bh2},
-                                    {"heun", UnipcB::bh2},     {"logrho", UnipcB::bh2}};
+                                         {"heun", UnipcB::bh2},     {"logrho", UnipcB::bh2}};
   const Schedule schedule = read_schedule(f);
   UnipcGrid grid{read_solver_grid(f, schedule)};
   read_flow(f, grid);
