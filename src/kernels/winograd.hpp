@@ -4,9 +4,8 @@
 //   dd: the same form with g turned by 180 degrees, input and output channels changed over
 //
 // The product * is elementwise over the 36 places of a tile, and there a matrix product over the channels: 36 planes of
-// M = V U, (tiles x in) (in x out). Three ways to share this out, which give the same bytes:
+// M = V U, (tiles x in) (in x out). Two ways to share this out, which give the same bytes:
 //   grouped   some tiles at a time through all three stages, their planes in the second-level cache; U lies ready
-//   staged    few tiles: each stage by itself
 //   fused     few tiles, many channels: U would be longer than all else, so each panel of it is made where it is used
 #pragma once
 
@@ -18,6 +17,9 @@ namespace {
 
 constexpr std::int64_t kGroup = 4 * kRows;          // tiles that one thread takes at a time
 constexpr std::int64_t kFewTiles = 128;             // of the fused way, at most
+constexpr std::int64_t kOwnTiles = 16;              // tiles, at most, whose V each slot makes for itself
+constexpr int kTinyTiles = 8;                       // tiles, at most, that U is multiplied with in registers
+constexpr int kTinyRows = kWidth < 8 ? kWidth : 8;  // rows of U at a time then
 constexpr std::int64_t kPanelRows = 256;            // rows of a panel of U that is made at a time
 
 bool use_winograd(const ConvShape& s) {
@@ -26,23 +28,24 @@ bool use_winograd(const ConvShape& s) {
 }
 
 bool fused(const Winograd& w) { return w.tiles <= kFewTiles && w.s.out >= 4 * kPanel && w.s.in >= 64; }
-bool staged(const Winograd& w) { return w.tiles < 6 * kGroup; }
 
-// Floats of a plane of V, and of M and U of one panel.
+// Floats of a plane of V, and of M and U of one panel. V of a few tiles is sooner made than fetched from another core.
 struct FusedPlanes {
+  static constexpr std::int64_t kFlag = 16;  // a cache line
+  bool own;
   std::int64_t v, m, u;
   explicit FusedPlanes(const Winograd& w)
-      : v(plane(w.tiles, w.in_pad)), m(plane(w.tiles, kPanel)), u(odd_lines(lower(kPanelRows, w.s.in) * kPanel)) {}
+      : own(w.tiles <= kOwnTiles), v(plane(w.tiles, w.in_pad)), m(plane(w.tiles, kPanel)),
+        u(odd_lines(lower(kPanelRows, w.s.in) * kPanel)) {}
+  std::int64_t slot() const { return kFlag + 36 * (m + u + (own ? v : 0)); }
+  std::int64_t floats(int slots) const { return (own ? 0 : 36 * v) + slots * slot(); }
 };
 
 std::int64_t winograd_scratch(const ConvShape& s, int slots) {
   const Winograd w(s);
-  if (fused(w)) {
-    const FusedPlanes planes(w);
-    return 36 * (planes.v + slots * (planes.m + planes.u));
-  }
-  const std::int64_t count = staged(w) ? w.tiles : kGroup;
-  return 36 * (plane(count, w.in_pad) + plane(count, w.out_pad)) * (staged(w) ? 1 : slots);
+  if (fused(w)) return FusedPlanes(w).floats(slots);
+  const std::int64_t count = lower(w.tiles, kGroup);
+  return 36 * (plane(count, w.in_pad) + plane(count, w.out_pad)) * slots;
 }
 
 // All of U in panels: [place][panel][in][kPanel]; none where each panel is made in its place.
@@ -64,22 +67,36 @@ inline void multiply_plane(const Winograd& w, std::int64_t p, std::int64_t count
           m + p * plane(count, w.out_pad), w.out_pad, {});
 }
 
-// Groups of tiles, the last quarter in smaller ones, so that threads end together.
+// Groups of tiles: a share for each slot, so that a slot finds in its cache what it wrote before, and of a long share the last
+// quarter in smaller groups, so that threads end together.
 struct Groups {
-  std::int64_t tiles, large;
-  explicit Groups(std::int64_t n) : tiles(n), large(n * 3 / 4 / kGroup) {}
-  static constexpr std::int64_t kSmall = kGroup / 2;
-  std::int64_t count() const { return large + ceil_div(tiles - large * kGroup, kSmall); }
-  std::int64_t first(std::int64_t g) const { return g < large ? g * kGroup : large * kGroup + (g - large) * kSmall; }
-  std::int64_t size(std::int64_t g) const { return g < large ? kGroup : lower(kSmall, tiles - first(g)); }
+  std::int64_t tiles, share, large, size, count;  // of a share: large groups, floats of the others, all groups
+
+  Groups(std::int64_t n, int slots) : tiles(n), share(ceil_div(n, slots)) {
+    large = share <= 2 * kGroup ? 0 : share * 3 / 4 / kGroup;
+    const std::int64_t rest = share - large * kGroup, most = large > 0 ? kGroup / 2 : kGroup;
+    size = ceil_div(rest, ceil_div(rest, most));
+    count = large + ceil_div(rest, size);
+    slots_ = slots;
+  }
+  std::int64_t all() const { return slots_ * count; }
+  Channels range(std::int64_t g) const {
+    const std::int64_t i = g % count, begin = g / count * share, end = lower(tiles, begin + share);
+    const std::int64_t first = begin + (i < large ? i * kGroup : large * kGroup + (i - large) * size);
+    return {lower(first, end), lower(first + (i < large ? kGroup : size), end)};
+  }
+
+ private:
+  int slots_;
 };
 
 void winograd_grouped(const Launch& launch, const Winograd& w, const float* x, const float* u, const OutputTerms& add, float* y,
                       float* scratch) {
-  const Groups groups(w.tiles);
-  const std::int64_t slot_floats = 36 * (plane(kGroup, w.in_pad) + plane(kGroup, w.out_pad));
-  parallel(launch, groups.count(), [&](std::int64_t g, int slot) {
-    const std::int64_t first = groups.first(g), count = groups.size(g);
+  const Groups groups(w.tiles, launch.slots);
+  const std::int64_t most = lower(w.tiles, kGroup), slot_floats = 36 * (plane(most, w.in_pad) + plane(most, w.out_pad));
+  parallel(launch, groups.all(), [&](std::int64_t g, int slot) {
+    const std::int64_t first = groups.range(g).first, count = groups.range(g).end - first;
+    if (count <= 0) return;
     float* v = scratch + slot * slot_floats;
     float* m = v + 36 * plane(count, w.in_pad);
     for (std::int64_t t = 0; t < count; ++t) {
@@ -92,33 +109,63 @@ void winograd_grouped(const Launch& launch, const Winograd& w, const float* x, c
   });
 }
 
-void all_inputs(const Launch& launch, const Winograd& w, const float* x, float* v) {
-  parallel(launch, w.tiles, [&](std::int64_t t, int) {
-    transform_input(w, t, {0, w.s.in}, x, v + t * w.in_pad, plane(w.tiles, w.in_pad));
-  });
+// M += V U of kTinyRows rows of U at each place, kWidth columns.
+template <int kTiles>
+inline void multiply_rows(const Vec (&u)[36][kTinyRows], std::int64_t rows, const float* v, std::int64_t v_row,
+                          std::int64_t v_plane, float* m, std::int64_t m_plane, bool first) {
+  for (int p = 0; p < 36; ++p, v += v_plane, m += m_plane) {
+    Vec sum[kTiles];
+#pragma GCC unroll 8
+    for (int t = 0; t < kTiles; ++t) sum[t] = first ? zero() : load(m + t * kPanel);
+    for (std::int64_t r = 0; r < rows; ++r) {
+#pragma GCC unroll 8
+      for (int t = 0; t < kTiles; ++t) sum[t] = fma(fill(v[t * v_row + r]), u[p][r], sum[t]);
+    }
+#pragma GCC unroll 8
+    for (int t = 0; t < kTiles; ++t) store(m + t * kPanel, sum[t]);
+  }
 }
 
-void winograd_staged(const Launch& launch, const Winograd& w, const float* x, const float* u, const OutputTerms& add, float* y,
-                     float* scratch) {
-  float* v = scratch;
-  float* m = v + 36 * plane(w.tiles, w.in_pad);
-  all_inputs(launch, w, x, v);
-  parallel(launch, 36, [&](std::int64_t p, int) { multiply_plane(w, p, w.tiles, v, u, m); });
-  parallel(launch, w.tiles, [&](std::int64_t t, int) {
-    transform_output(w, t, {0, w.s.out}, m + t * w.out_pad, plane(w.tiles, w.out_pad), add, y);
-  });
+// M of kWidth columns for very few tiles: U is multiplied as it comes, in the nearest cache.
+inline void multiply_tiny(const Winograd& w, const Kernels3x3& weights, std::int64_t column, const float* v, std::int64_t v_plane,
+                          float* m, std::int64_t m_plane) {
+  for (std::int64_t c = 0; c < w.s.in; c += kWidth) {
+    const TapRows taps(weights, c, w.s.in, column);
+    for (std::int64_t r0 = 0; r0 < taps.rows; r0 += kTinyRows) {
+      const std::int64_t rows = lower(kTinyRows, taps.rows - r0);
+      Vec u[36][kTinyRows];
+      for (std::int64_t r = 0; r < rows; ++r) taps.transform(r0 + r, [&](int place, Vec value) { u[place][r] = value; });
+      with_rows<kTinyTiles>(static_cast<int>(w.tiles), [&]<int M>() {
+        multiply_rows<M>(u, rows, v + c + r0, w.in_pad, v_plane, m, m_plane, c + r0 == 0);
+      });
+    }
+  }
 }
 
 void winograd_fused(const Launch& launch, const Winograd& w, const float* x, const Kernels3x3& weights, const OutputTerms& add,
                     float* y, float* scratch) {
   const FusedPlanes planes(w);
-  float* v = scratch;
-  all_inputs(launch, w, x, v);
+  const auto input = [&](std::int64_t t, float* v) { transform_input(w, t, {0, w.s.in}, x, v + t * w.in_pad, planes.v); };
+  float* slots = scratch + (planes.own ? 0 : 36 * planes.v);
+  if (planes.own) {
+    for (int slot = 0; slot < launch.slots; ++slot) slots[slot * planes.slot()] = 0;
+  } else {
+    parallel(launch, w.tiles, [&](std::int64_t t, int) { input(t, scratch); });
+  }
   parallel(launch, ceil_div(w.s.out, kPanel), [&](std::int64_t panel, int slot) {
-    float* m = v + 36 * (planes.v + slot * (planes.m + planes.u));
+    float* made = slots + slot * planes.slot();
+    float* m = made + FusedPlanes::kFlag;
     float* u = m + 36 * planes.m;
+    float* v = planes.own ? u + 36 * planes.u : scratch;
+    if (planes.own && *made == 0) {
+      for (std::int64_t t = 0; t < w.tiles; ++t) input(t, v);
+      *made = 1;
+    }
     const std::int64_t column = panel * kPanel;
-    for (std::int64_t c = 0; c < w.s.in; c += kPanelRows) {
+    for (std::int64_t half = 0; half < kPanel && w.tiles <= kTinyTiles; half += kWidth) {
+      multiply_tiny(w, weights, column + half, v, planes.v, m + half, planes.m);
+    }
+    for (std::int64_t c = 0; c < w.s.in && w.tiles > kTinyTiles; c += kPanelRows) {
       const std::int64_t rows = lower(kPanelRows, w.s.in - c);
       transform_weights(weights, column, c, c + rows, u, planes.u);
       for (std::int64_t p = 0; p < 36; ++p) {
@@ -137,7 +184,7 @@ void winograd_forward(const Launch& launch, const ConvShape& s, const float* x, 
                       const OutputTerms& add, float* y, float* scratch) {
   const Winograd w(s);
   if (fused(w)) return winograd_fused(launch, w, x, weights, add, y, scratch);
-  (staged(w) ? winograd_staged : winograd_grouped)(launch, w, x, u, add, y, scratch);
+  winograd_grouped(launch, w, x, u, add, y, scratch);
 }
 
 // The convolution that carries gradients back: from out to in channels, turned weights.

@@ -72,8 +72,9 @@ struct TapBlock {
   }
 };
 
-// The 36 places of one row of a panel, kWidth columns: u[place * stride].
-EDDY_INLINE void transform_taps(const Vec* g, int step, float* u, std::int64_t stride) {
+// The 36 places of one row of a panel, kWidth columns: put(place, values).
+template <class Put>
+EDDY_INLINE void transform_taps(const Vec* g, int step, Put&& put) {
   Vec rows[6][3];
 #pragma GCC unroll 3
   for (int j = 0; j < 3; ++j) {
@@ -87,28 +88,48 @@ EDDY_INLINE void transform_taps(const Vec* g, int step, float* u, std::int64_t s
     Vec row[6];
     weight_1d(row, rows[i][0], rows[i][1], rows[i][2]);
 #pragma GCC unroll 6
-    for (int j = 0; j < 6; ++j) store(u + (i * 6 + j) * stride, row[j]);
+    for (int j = 0; j < 6; ++j) put(i * 6 + j, row[j]);
   }
 }
+
+// kWidth rows, or up to `end`, of kWidth columns.
+struct TapRows {
+  TapBlock block;
+  std::int64_t rows;
+  bool turned;
+  const float* next;  // what the next rows are read from, kWidth stretches of 9 kWidth floats at this distance
+  std::int64_t distance;
+
+  EDDY_INLINE TapRows(const Kernels3x3& w, std::int64_t row, std::int64_t end, std::int64_t column)
+      : rows(lower(kWidth, end - row)),
+        turned(w.turned),
+        next(w.data + (turned ? (row + kWidth) * w.in + column : column * w.in + row + kWidth) * 9),
+        distance(w.in * 9) {
+    const std::int64_t columns = lower(kWidth, w.columns() - column);
+    if (turned) {
+      TapBlock straight;
+      straight.read(w, row, rows, column, columns);
+      block.turn(straight);
+    } else {
+      block.read(w, column, columns, row, rows);
+    }
+  }
+  template <class Put>
+  EDDY_INLINE void transform(std::int64_t r, Put&& put) const {
+    for (int line = 0; line < 9; ++line) __builtin_prefetch(next + r * distance + line * kWidth);
+    turned ? transform_taps(block.taps + r, kWidth, put) : transform_taps(block.taps + r * 9, 1, put);
+  }
+};
 
 // Rows [first, end) of the panel of columns that begins at `column`: u[place * stride + (row - first) * kPanel + column].
 inline void transform_weights(const Kernels3x3& w, std::int64_t column, std::int64_t first, std::int64_t end, float* u,
                               std::int64_t stride) {
-  TapBlock block, turned;
   for (std::int64_t row = first; row < end; row += kWidth) {
-    const std::int64_t rows = lower(kWidth, end - row);
     for (int half = 0; half < kPanel; half += kWidth) {
-      const std::int64_t columns = lower(kWidth, w.columns() - column - half);
-      float* to = u + (row - first) * kPanel + half;
-      if (w.turned) {
-        block.read(w, row, rows, column + half, columns);
-        turned.turn(block);
-      } else {
-        block.read(w, column + half, columns, row, rows);
-      }
-      for (std::int64_t r = 0; r < rows; ++r) {
-        w.turned ? transform_taps(turned.taps + r, kWidth, to + r * kPanel, stride)
-                 : transform_taps(block.taps + r * 9, 1, to + r * kPanel, stride);
+      const TapRows taps(w, row, end, column + half);
+      for (std::int64_t r = 0; r < taps.rows; ++r) {
+        float* to = u + (row - first + r) * kPanel + half;
+        taps.transform(r, [&](int place, Vec v) { store(to + place * stride, v); });
       }
     }
   }
