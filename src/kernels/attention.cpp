@@ -8,6 +8,7 @@
 
 #include "kernels/gemm.hpp"
 #include "kernels/math.hpp"
+#include "kernels/transpose.hpp"
 
 namespace eddy::inline v0_1::EDDY_ISA {
 namespace {
@@ -34,16 +35,27 @@ struct Heads {
 
 // rows (keys x d, at distance ld) as a right factor: transposed (d x keys), or as it is (keys x d).
 inline void pack_keys(const Real* rows, std::int64_t keys, std::int64_t d, std::int64_t ld, Real* out) {
-  for (std::int64_t j = 0; j < keys; j += kPanel) {
-    for (std::int64_t c = 0; c < d; ++c) {
-      for (int q = 0; q < kPanel; ++q) *out++ = j + q < keys ? rows[(j + q) * ld + c] : Real{0};
+  for (std::int64_t j = 0; j < keys; j += kPanel, out += d * kPanel) {
+    for (std::int64_t half = 0; half < kPanel; half += kWidth) {
+      for (std::int64_t c = 0; c < d; c += kWidth) {
+        Vec square[kWidth];
+        for (int q = 0; q < kWidth; ++q) {
+          const std::int64_t key = j + half + q;
+          square[q] = key < keys ? load_up_to(rows + key * ld + c, d - c) : zero();
+        }
+        transpose(square);
+        for (std::int64_t i = 0; i < lower(kWidth, d - c); ++i) store(out + (c + i) * kPanel + half, square[i]);
+      }
     }
   }
 }
 inline void pack_values(const Real* rows, std::int64_t keys, std::int64_t d, std::int64_t ld, Real* out) {
   for (std::int64_t j = 0; j < d; j += kPanel) {
-    for (std::int64_t r = 0; r < keys; ++r) {
-      for (int q = 0; q < kPanel; ++q) *out++ = j + q < d ? rows[r * ld + j + q] : Real{0};
+    for (std::int64_t r = 0; r < keys; ++r, out += kPanel) {
+      for (std::int64_t half = 0; half < kPanel; half += kWidth) {
+        const std::int64_t there = d - j - half;
+        store(out + half, there > 0 ? load_up_to(rows + r * ld + j + half, there) : zero());
+      }
     }
   }
 }
@@ -77,10 +89,8 @@ inline Real exponentials(Real* row, std::int64_t keys, Real shift) {
   for (std::int64_t j = 0; j < keys; j += kWidth) {
     const std::int64_t n = keys - j;
     const Vec x = load_up_to(row + j, n);
-    Vec e = x <= fill(0.5f * kHidden) ? zero() : exp(x - fill(shift));
-    if (n < kWidth) {
-      for (std::int64_t q = n; q < kWidth; ++q) e[static_cast<int>(q)] = 0;
-    }
+    const Vec all = x <= fill(0.5f * kHidden) ? zero() : exp(x - fill(shift));
+    const Vec e = first_of(all, n, zero());
     store_up_to(row + j, e, n);
     total += e;
   }
@@ -91,9 +101,7 @@ inline Real largest_of(const Real* row, std::int64_t keys) {
   Vec best = fill(kHidden);
   for (std::int64_t j = 0; j < keys; j += kWidth) {
     const std::int64_t n = keys - j;
-    Vec x = load_up_to(row + j, n);
-    for (std::int64_t q = n; q < kWidth; ++q) x[static_cast<int>(q)] = kHidden;
-    best = max(best, x);
+    best = max(best, first_of(load_up_to(row + j, n), n, fill(kHidden)));
   }
   return largest(best);
 }

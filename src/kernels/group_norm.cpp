@@ -17,8 +17,9 @@
 namespace eddy::inline v0_1::EDDY_ISA {
 namespace {
 
-constexpr std::int64_t kChunk = 256;  // pixels of a tile of work
-constexpr std::int64_t kPiece = 64;   // pixels summed in float
+constexpr std::int64_t kChunk = 256;   // pixels whose sums are one
+constexpr std::int64_t kPiece = 64;    // pixels summed in float, or written by a tile of work
+constexpr std::int64_t kChannels = 64;  // of a tile of work that sums
 
 // One sample's view: the two inputs behind each other along the channels.
 struct Source {
@@ -38,16 +39,35 @@ struct Norm {
   }
   int sources() const { return s.c2 > 0 ? 2 : 1; }
   std::int64_t end_of(std::int64_t chunk) const { return lower(s.pixels, (chunk + 1) * kChunk); }
+  // Blocks of kChannels, those of the first source first.
+  std::int64_t blocks() const { return ceil_div(s.c1, kChannels) + ceil_div(s.c2, kChannels); }
   double* partial(double* partials, std::int64_t sample, std::int64_t chunk) const {
     return partials + (sample * chunks + chunk) * 2 * channels;
   }
 };
 
-// Two sums for each channel over the pixels of a chunk; term(source, pixel pointer, channel, lanes) gives both terms.
+// A stretch of what is worked on: channels of one source, and pixels.
+struct Block {
+  int source;
+  std::int64_t first, last;
+
+  // Block b of a norm.
+  Block(const Norm& w, std::int64_t b) {
+    const std::int64_t of_first = ceil_div(w.s.c1, kChannels);
+    source = b < of_first ? 0 : 1;
+    first = (b - (source == 0 ? 0 : of_first)) * kChannels;
+    last = lower(first + kChannels, source == 0 ? w.s.c1 : w.s.c2);
+  }
+};
+struct Pixels {
+  std::int64_t first, last;
+};
+
+// Two sums for each channel of a block over the pixels of a chunk; term(pixel, channel, lanes, a, b) adds both terms.
 template <class Term>
-inline void sum_chunk(const Norm& w, std::int64_t chunk, const Source& source, double* sums, Term term) {
+inline void sum_chunk(const Norm& w, std::int64_t chunk, const Block& block, const Source& source, double* sums, Term term) {
   const std::int64_t begin = chunk * kChunk, end = w.end_of(chunk);
-  for (std::int64_t c = 0; c < source.channels; c += kWidth) {
+  for (std::int64_t c = block.first; c < block.last; c += kWidth) {
     const std::int64_t n = lower(kWidth, source.channels - c);
     double first[kWidth] = {}, second[kWidth] = {};
     for (std::int64_t p0 = begin; p0 < end; p0 += kPiece) {
@@ -65,16 +85,14 @@ inline void sum_chunk(const Norm& w, std::int64_t chunk, const Source& source, d
   }
 }
 
-void chunk_statistics(const Norm& w, std::int64_t sample, std::int64_t chunk, double* partials) {
-  for (int i = 0; i < w.sources(); ++i) {
-    const Source source = w.source(i, sample);
-    sum_chunk(w, chunk, source, w.partial(partials, sample, chunk),
-              [&](std::int64_t p, std::int64_t c, std::int64_t n, Vec& a, Vec& b) {
-                const Vec d = load_up_to(source.data + p * source.channels + c, n) - load_up_to(source.data + c, n);
-                a += d;
-                b = fma(d, d, b);
-              });
-  }
+void block_statistics(const Norm& w, std::int64_t sample, std::int64_t chunk, const Block& block, double* partials) {
+  const Source source = w.source(block.source, sample);
+  sum_chunk(w, chunk, block, source, w.partial(partials, sample, chunk),
+            [&](std::int64_t p, std::int64_t c, std::int64_t n, Vec& a, Vec& b) {
+              const Vec d = load_up_to(source.data + p * source.channels + c, n) - load_up_to(source.data + c, n);
+              a += d;
+              b = fma(d, d, b);
+            });
 }
 
 // Adds the chunks of a sample into the first, in order.
@@ -124,12 +142,12 @@ void factors_of(const Norm& w, std::int64_t sample, const Real* stats, Real* fac
 }
 
 template <bool kSilu>
-void apply_chunk(const Norm& w, std::int64_t sample, std::int64_t chunk, const Real* factors, Real* y) {
+void apply(const Norm& w, std::int64_t sample, const Pixels& pixels, const Real* factors, Real* y) {
   for (int i = 0; i < w.sources(); ++i) {
     const Source source = w.source(i, sample);
     const Real* a = factors + source.first;
     const Real* b = a + w.channels;
-    for (std::int64_t p = chunk * kChunk; p < w.end_of(chunk); ++p) {
+    for (std::int64_t p = pixels.first; p < pixels.last; ++p) {
       const Real* from = source.data + p * source.channels;
       Real* to = y + (sample * w.s.pixels + p) * w.channels + source.first;
       for (std::int64_t c = 0; c < source.channels; c += kWidth) {
@@ -146,58 +164,70 @@ std::int64_t scratch(const GroupNormShape& s) {
   return s.n * channels * (ceil_div(s.pixels, kChunk) * 4 + 5);
 }
 
-// Enough samples: each is one tile of work, in cache. Else the stages are shared out by chunks. The bytes are the same.
-constexpr std::int64_t kManySamples = 8;
+// f(sample) of all. Enough samples, or little to do: each is one tile of work, in cache.
+bool by_samples(const Norm& w) { return w.s.n >= 8 || w.s.n * w.s.pixels * w.channels < 1 << 14; }
+
+// prepare(sample), sum(sample, chunk, block) of all blocks, settle(sample), write(sample, pixels) of all pixels, each stage
+// before the next one of the sample. The bytes are the same however they are shared out.
+template <class Prepare, class Sum, class Settle, class Write>
+inline void in_stages(const Launch& launch, const Norm& w, Prepare&& prepare, Sum&& sum, Settle&& settle, Write&& write) {
+  const std::int64_t n = w.s.n, blocks = w.blocks(), sums = w.chunks * blocks, pieces = ceil_div(w.s.pixels, kPiece);
+  const auto sum_of = [&](std::int64_t sample, std::int64_t i) { sum(sample, i / blocks, Block(w, i % blocks)); };
+  if (by_samples(w)) {
+    parallel(launch, n, [&](std::int64_t sample, int) {
+      prepare(sample);
+      for (std::int64_t i = 0; i < sums; ++i) sum_of(sample, i);
+      settle(sample);
+      write(sample, Pixels{0, w.s.pixels});
+    });
+    return;
+  }
+  for (std::int64_t sample = 0; sample < n; ++sample) prepare(sample);
+  parallel(launch, n * sums, [&](std::int64_t t, int) { sum_of(t / sums, t % sums); });
+  for (std::int64_t sample = 0; sample < n; ++sample) settle(sample);
+  parallel(launch, n * pieces, [&](std::int64_t t, int) {
+    const std::int64_t first = t % pieces * kPiece;
+    write(t / pieces, Pixels{first, lower(first + kPiece, w.s.pixels)});
+  });
+}
 
 void forward(const Launch& launch, const GroupNormShape& s, const GroupNormInputs<Real>& in, bool known, Real* stats, Real* y,
              Real* memory) {
   const Norm w(s, in);
   double* partials = reinterpret_cast<double*>(memory);
   Real* factors = memory + s.n * w.chunks * w.channels * 4;
-  const auto statistics = [&](std::int64_t sample) {
+  const auto sum = [&](std::int64_t sample, std::int64_t chunk, const Block& block) {
+    if (!known) block_statistics(w, sample, chunk, block, partials);
+  };
+  const auto settle = [&](std::int64_t sample) {
     if (!known) sample_statistics(w, sample, partials, stats);
     factors_of(w, sample, stats, factors + sample * 2 * w.channels);
   };
-  const auto write = [&](std::int64_t sample, std::int64_t chunk) {
-    (s.silu ? apply_chunk<true> : apply_chunk<false>)(w, sample, chunk, factors + sample * 2 * w.channels, y);
+  const auto write = [&](std::int64_t sample, const Pixels& pixels) {
+    (s.silu ? apply<true> : apply<false>)(w, sample, pixels, factors + sample * 2 * w.channels, y);
   };
-  if (s.n >= kManySamples) {
-    parallel(launch, s.n, [&](std::int64_t sample, int) {
-      for (std::int64_t chunk = 0; chunk < w.chunks && !known; ++chunk) chunk_statistics(w, sample, chunk, partials);
-      statistics(sample);
-      for (std::int64_t chunk = 0; chunk < w.chunks; ++chunk) write(sample, chunk);
-    });
-    return;
-  }
-  if (!known) {
-    parallel(launch, s.n * w.chunks,
-             [&](std::int64_t t, int) { chunk_statistics(w, t / w.chunks, t % w.chunks, partials); });
-  }
-  parallel(launch, s.n, [&](std::int64_t sample, int) { statistics(sample); });
-  parallel(launch, s.n * w.chunks, [&](std::int64_t t, int) { write(t / w.chunks, t % w.chunks); });
+  in_stages(launch, w, [](std::int64_t) {}, sum, settle, write);
 }
 
-// dz into dx, and the sums A and sum dz (x - mean) of the chunk.
+// dz into dx, and the sums A and sum dz (x - mean) of a block of a chunk.
 template <bool kSilu>
-void gradient_chunk(const Norm& w, std::int64_t sample, std::int64_t chunk, const Real* factors, const Real* means,
-                    const Real* dy, const GroupNormGradients<Real>& g, double* partials) {
-  for (int i = 0; i < w.sources(); ++i) {
-    const Source source = w.source(i, sample);
-    Real* dx = i == 0 ? g.dx : g.dx2;
-    const Real* a = factors + source.first;
-    sum_chunk(w, chunk, source, w.partial(partials, sample, chunk),
-              [&](std::int64_t p, std::int64_t c, std::int64_t n, Vec& first, Vec& second) {
-                const std::int64_t at = sample * w.s.pixels + p;
-                const Vec x = load_up_to(source.data + p * source.channels + c, n);
-                Vec dz = load_up_to(dy + at * w.channels + source.first + c, n);
-                if constexpr (kSilu) {
-                  dz *= silu_derivative(fma(x, load_up_to(a + c, n), load_up_to(a + w.channels + c, n)));
-                }
-                store_up_to(dx + at * source.channels + c, dz, n);
-                first += dz;
-                second = fma(dz, x - load_up_to(means + source.first + c, n), second);
-              });
-  }
+void block_gradient(const Norm& w, std::int64_t sample, std::int64_t chunk, const Block& block, const Real* factors,
+                    const Real* means, const Real* dy, const GroupNormGradients<Real>& g, double* partials) {
+  const Source source = w.source(block.source, sample);
+  Real* dx = block.source == 0 ? g.dx : g.dx2;
+  const Real* a = factors + source.first;
+  sum_chunk(w, chunk, block, source, w.partial(partials, sample, chunk),
+            [&](std::int64_t p, std::int64_t c, std::int64_t n, Vec& first, Vec& second) {
+              const std::int64_t at = sample * w.s.pixels + p;
+              const Vec x = load_up_to(source.data + p * source.channels + c, n);
+              Vec dz = load_up_to(dy + at * w.channels + source.first + c, n);
+              if constexpr (kSilu) {
+                dz *= silu_derivative(fma(x, load_up_to(a + c, n), load_up_to(a + w.channels + c, n)));
+              }
+              store_up_to(dx + at * source.channels + c, dz, n);
+              first += dz;
+              second = fma(dz, x - load_up_to(means + source.first + c, n), second);
+            });
 }
 
 // p, q, t of dx = dz p + x q + t for every channel, (3, channels); A and B of the channels stay in `sums`.
@@ -221,12 +251,11 @@ void gradient_factors(const Norm& w, std::int64_t sample, const Real* stats, dou
   }
 }
 
-void finish_chunk(const Norm& w, std::int64_t sample, std::int64_t chunk, const Real* factors,
-                  const GroupNormGradients<Real>& g) {
+void finish(const Norm& w, std::int64_t sample, const Pixels& pixels, const Real* factors, const GroupNormGradients<Real>& g) {
   for (int i = 0; i < w.sources(); ++i) {
     const Source source = w.source(i, sample);
     const Real* f = factors + source.first;
-    for (std::int64_t p = chunk * kChunk; p < w.end_of(chunk); ++p) {
+    for (std::int64_t p = pixels.first; p < pixels.last; ++p) {
       const Real* x = source.data + p * source.channels;
       Real* dx = (i == 0 ? g.dx : g.dx2) + (sample * w.s.pixels + p) * source.channels;
       for (std::int64_t c = 0; c < source.channels; c += kWidth) {
@@ -269,27 +298,15 @@ void backward(const Launch& launch, const GroupNormShape& s, const GroupNormInpu
     factors_of(w, sample, stats, f);
     for (std::int64_t c = 0; c < w.channels; ++c) f[2 * w.channels + c] = stats[(sample * s.groups + c / width) * 2];
   };
-  const auto collect = [&](std::int64_t sample, std::int64_t chunk) {
+  const auto sum = [&](std::int64_t sample, std::int64_t chunk, const Block& block) {
     const Real* f = factors(sample);
-    (s.silu ? gradient_chunk<true> : gradient_chunk<false>)(w, sample, chunk, f, f + 2 * w.channels, dy, g, partials);
+    (s.silu ? block_gradient<true> : block_gradient<false>)(w, sample, chunk, block, f, f + 2 * w.channels, dy, g, partials);
   };
   const auto settle = [&](std::int64_t sample) {
     gradient_factors(w, sample, stats, joined(w, sample, partials), factors(sample));
   };
-  const auto finish = [&](std::int64_t sample, std::int64_t chunk) { finish_chunk(w, sample, chunk, factors(sample), g); };
-  if (s.n >= kManySamples) {
-    parallel(launch, s.n, [&](std::int64_t sample, int) {
-      prepare(sample);
-      for (std::int64_t chunk = 0; chunk < w.chunks; ++chunk) collect(sample, chunk);
-      settle(sample);
-      for (std::int64_t chunk = 0; chunk < w.chunks; ++chunk) finish(sample, chunk);
-    });
-  } else {
-    parallel(launch, s.n, [&](std::int64_t sample, int) { prepare(sample); });
-    parallel(launch, s.n * w.chunks, [&](std::int64_t t, int) { collect(t / w.chunks, t % w.chunks); });
-    parallel(launch, s.n, [&](std::int64_t sample, int) { settle(sample); });
-    parallel(launch, s.n * w.chunks, [&](std::int64_t t, int) { finish(t / w.chunks, t % w.chunks); });
-  }
+  const auto write = [&](std::int64_t sample, const Pixels& pixels) { finish(w, sample, pixels, factors(sample), g); };
+  in_stages(launch, w, prepare, sum, settle, write);
   parameter_gradients(w, partials, g);
 }
 

@@ -43,20 +43,52 @@ void forward(const Launch& launch, const LinearShape& s, const float* x, const f
   });
 }
 
-std::int64_t backward_weight_scratch(std::int64_t, std::int64_t, std::int64_t, int slots) { return slots * kGradDepth * kPanel; }
+// How a gradient of weights is cut: blocks of it, and parts of the rows, which are summed apart, then in order. All of it
+// depends on the shape alone.
+struct GradientCut {
+  static constexpr std::int64_t kOut = 8 * kRows, kIn = 4 * kPanel, kTasks = 16;
+  std::int64_t blocks_in, blocks, parts, size;
+
+  GradientCut(std::int64_t rows, std::int64_t in, std::int64_t out)
+      : blocks_in(ceil_div(in, kIn)), blocks(ceil_div(out, kOut) * blocks_in), size(out * in) {
+    const std::int64_t most = rows / (2 * kGradDepth), wanted = ceil_div(kTasks, blocks);
+    parts = most < 1 ? 1 : lower(most, wanted);
+  }
+  std::int64_t partial_floats() const { return parts > 1 ? parts * size : 0; }
+};
+
+std::int64_t backward_weight_scratch(std::int64_t rows, std::int64_t in, std::int64_t out, int slots) {
+  return slots * kGradDepth * kPanel + GradientCut(rows, in, out).partial_floats();
+}
 
 void backward_weight(const Launch& launch, std::int64_t rows, std::int64_t in, std::int64_t out, const float* x,
                      const float* dy, float* dw, std::int64_t ld, float* scratch) {
-  constexpr std::int64_t kBlockOut = 8 * kRows, kBlockIn = 4 * kPanel;
-  const std::int64_t tiles_in = ceil_div(in, kBlockIn);
-  parallel(launch, ceil_div(out, kBlockOut) * tiles_in, [&](std::int64_t tile, int slot) {
-    const std::int64_t o = tile / tiles_in * kBlockOut, i = tile % tiles_in * kBlockIn;
-    const std::int64_t m = lower(kBlockOut, out - o), n = lower(kBlockIn, in - i);
-    float* c = dw + o * ld + i;
-    for (std::int64_t r = 0; r < m; ++r) {
-      for (std::int64_t q = 0; q < n; ++q) c[r * ld + q] = 0;
+  const GradientCut cut(rows, in, out);
+  float* partials = scratch + launch.slots * kGradDepth * kPanel;
+  parallel(launch, cut.parts * cut.blocks, [&](std::int64_t task, int slot) {
+    const std::int64_t part = task / cut.blocks, block = task % cut.blocks;
+    const std::int64_t o = block / cut.blocks_in * GradientCut::kOut, i = block % cut.blocks_in * GradientCut::kIn;
+    const std::int64_t m = lower(GradientCut::kOut, out - o), n = lower(GradientCut::kIn, in - i);
+    const std::int64_t first = part * rows / cut.parts, count = (part + 1) * rows / cut.parts - first;
+    const std::int64_t row = cut.parts > 1 ? in : ld;
+    float* c = (cut.parts > 1 ? partials + part * cut.size : dw) + o * row + i;
+    if (count == 0) {
+      for (std::int64_t r = 0; r < m; ++r) {
+        for (std::int64_t q = 0; q < n; ++q) c[r * row + q] = 0;
+      }
     }
-    product_transposed(m, n, rows, dy + o, out, x + i, in, c, ld, scratch + slot * kGradDepth * kPanel);
+    product_transposed(m, n, count, dy + first * out + o, out, x + first * in + i, in, c, row,
+                       scratch + slot * kGradDepth * kPanel, false);
+  });
+  if (cut.parts == 1) return;
+  parallel(launch, out, [&](std::int64_t o, int) {
+    for (std::int64_t i = 0; i < in; i += kWidth) {
+      Vec sum = zero();
+      for (std::int64_t part = 0; part < cut.parts; ++part) {
+        sum += load_up_to(partials + part * cut.size + o * in + i, in - i);
+      }
+      store_up_to(dw + o * ld + i, sum, in - i);
+    }
   });
 }
 

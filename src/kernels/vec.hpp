@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <type_traits>
+#include <utility>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -84,6 +85,16 @@ inline void store_up_to(Real* p, Vec v, std::int64_t n) {
   n >= kWidth ? store(p, v) : store_part(p, v, static_cast<int>(n));
 }
 
+// The first n lanes of v, the others of `rest`.
+template <int... kLane>
+inline Vec first_of(Vec v, std::int64_t n, Vec rest, std::integer_sequence<int, kLane...>) {
+  const Vec lane{static_cast<Real>(kLane)...};
+  return lane < fill(static_cast<Real>(n)) ? v : rest;
+}
+inline Vec first_of(Vec v, std::int64_t n, Vec rest) {
+  return first_of(v, n, rest, std::make_integer_sequence<int, kWidth>{});
+}
+
 // a b + c in one rounding where the set has it (not at the baseline).
 inline Vec fma(Vec a, Vec b, Vec c) {
 #if defined(EDDY_DOUBLE)
@@ -99,8 +110,16 @@ inline Vec fma(Vec a, Vec b, Vec c) {
 #endif
 }
 // The larger or smaller of x and a bound; a NaN of x stays.
+#if defined(__AVX512F__) && !defined(EDDY_DOUBLE)  // whose instructions choose likewise, and compilers do not find them
+inline Vec max(Vec x, Vec bound) { return (Vec)_mm512_maskz_max_ps(0xffff, (__m512)bound, (__m512)x); }
+inline Vec min(Vec x, Vec bound) { return (Vec)_mm512_maskz_min_ps(0xffff, (__m512)bound, (__m512)x); }
+#elif defined(__AVX2__) && !defined(EDDY_DOUBLE)
+inline Vec max(Vec x, Vec bound) { return (Vec)_mm256_max_ps((__m256)bound, (__m256)x); }
+inline Vec min(Vec x, Vec bound) { return (Vec)_mm256_min_ps((__m256)bound, (__m256)x); }
+#else
 inline Vec max(Vec x, Vec bound) { return bound > x ? bound : x; }
 inline Vec min(Vec x, Vec bound) { return bound < x ? bound : x; }
+#endif
 
 inline Real fma(Real a, Real b, Real c) {
 #if (defined(__FMA__) || defined(__aarch64__)) && !defined(EDDY_DOUBLE)
@@ -110,19 +129,25 @@ inline Real fma(Real a, Real b, Real c) {
 #endif
 }
 
-// The lanes' sum, halves added to halves.
-inline Real sum(Vec v) {
-  Real lane[kWidth];
-  store(lane, v);
-  for (int n = kWidth / 2; n > 0; n /= 2) {
-    for (int i = 0; i < n; ++i) lane[i] += lane[i + n];
+template <int kDistance, int... kLane>
+EDDY_INLINE Vec exchanged(Vec v, std::integer_sequence<int, kLane...>) {
+  return __builtin_shufflevector(v, v, (kLane ^ kDistance)...);
+}
+// All lanes joined by f, halves with halves.
+template <int kDistance = kWidth / 2, class F>
+EDDY_INLINE Real joined_lanes(Vec v, F&& f) {
+  v = f(v, exchanged<kDistance>(v, std::make_integer_sequence<int, kWidth>{}));
+  if constexpr (kDistance == 1) {
+    return v[0];
+  } else {
+    return joined_lanes<kDistance / 2>(v, f);
   }
-  return lane[0];
+}
+inline Real sum(Vec v) {
+  return joined_lanes(v, [](Vec a, Vec b) { return a + b; });
 }
 inline Real largest(Vec v) {
-  Real result = v[0];
-  for (int i = 1; i < kWidth; ++i) result = v[i] > result ? v[i] : result;
-  return result;
+  return joined_lanes(v, [](Vec a, Vec b) { return max(a, b); });
 }
 
 constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }

@@ -133,9 +133,9 @@ void many_tiles(const Launch& launch, const GradientPlan& g, const float* x, con
   const Winograd& w = g.w;
   float* all = scratch + launch.slots * g.piece_floats();  // [block][part] of dU
   parallel(launch, g.blocks() * g.parts, [&](std::int64_t task, int slot) {
-    const std::int64_t block = task / g.parts, part = task % g.parts;
+    const std::int64_t part = task / g.blocks(), block = task % g.blocks();
     const Channels outs = g.outs_of(block), ins = g.ins_of(block);
-    float* du = all + task * g.du_floats();
+    float* du = all + (block * g.parts + part) * g.du_floats();
     const std::int64_t begin = part * w.tiles / g.parts, end = (part + 1) * w.tiles / g.parts;
     for (std::int64_t first = begin; first < end; first += g.piece) {
       const std::int64_t count = lower(g.piece, end - first);
