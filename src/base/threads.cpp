@@ -120,7 +120,9 @@ class ThreadPool final : public Threads {
   void run_share(int slot) noexcept {
     for (int i = 0; i < slots_; ++i) {
       Range& range = ranges_[static_cast<std::size_t>((slot + i) % slots_)];
-      for (std::int64_t tile; (tile = range.next.fetch_add(1, std::memory_order_relaxed)) < range.end;) {
+      while (range.next.load(std::memory_order_relaxed) < range.end) {  // reading alone leaves the line with its owner
+        const std::int64_t tile = range.next.fetch_add(1, std::memory_order_relaxed);
+        if (tile >= range.end) break;
         try {
           function_(argument_, tile, slot);
         } catch (...) {

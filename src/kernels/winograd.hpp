@@ -6,7 +6,8 @@
 // The product * is elementwise over the 36 places of a tile, and there a matrix product over the channels: 36 planes of
 // M = V U, (tiles x in) (in x out). Two ways to share this out, which give the same bytes:
 //   grouped   some tiles at a time through all three stages, their planes in the second-level cache; U lies ready
-//   fused     few tiles, many channels: U would be longer than all else, so each panel of it is made where it is used
+//   fused     few tiles, many channels: U would be longer than all else, so each panel of it is made where it is used; for very
+//             few tiles it is multiplied with as it comes, and never stored
 #pragma once
 
 #include "kernels/winograd_tiles.hpp"
@@ -67,36 +68,38 @@ inline void multiply_plane(const Winograd& w, std::int64_t p, std::int64_t count
           m + p * plane(count, w.out_pad), w.out_pad, {});
 }
 
-// Groups of tiles: a share for each slot, so that a slot finds in its cache what it wrote before, and of a long share the last
-// quarter in smaller groups, so that threads end together.
+// Groups of tiles: a share for each slot, which finds in its cache what it wrote before; the last quarter of a long share in
+// smaller groups, so that threads end together.
 struct Groups {
-  std::int64_t tiles, share, large, size, count;  // of a share: large groups, floats of the others, all groups
+  static constexpr std::int64_t kLeast = kRows / 2;  // tiles of a share: each group reads all of U
+  std::int64_t tiles, share;
+  std::int64_t large, rest, each;  // of a share: groups of kGroup, then others, and tiles of each of those
 
-  Groups(std::int64_t n, int slots) : tiles(n), share(ceil_div(n, slots)) {
-    large = share <= 2 * kGroup ? 0 : share * 3 / 4 / kGroup;
-    const std::int64_t rest = share - large * kGroup, most = large > 0 ? kGroup / 2 : kGroup;
-    size = ceil_div(rest, ceil_div(rest, most));
-    count = large + ceil_div(rest, size);
-    slots_ = slots;
+  Groups(std::int64_t n, int slots) : tiles(n), share(ceil_div(n, slots) < kLeast ? kLeast : ceil_div(n, slots)) {
+    const bool is_long = share > 2 * kGroup;
+    large = is_long ? share * 3 / 4 / kGroup : 0;
+    const std::int64_t left = share - large * kGroup;
+    each = ceil_div(left, ceil_div(left, is_long ? kGroup / 2 : kGroup));
+    rest = ceil_div(left, each);
   }
-  std::int64_t all() const { return slots_ * count; }
+  std::int64_t of_share() const { return large + rest; }
+  std::int64_t count() const { return ceil_div(tiles, share) * of_share(); }
+  // First tile and end, which may be the same.
   Channels range(std::int64_t g) const {
-    const std::int64_t i = g % count, begin = g / count * share, end = lower(tiles, begin + share);
-    const std::int64_t first = begin + (i < large ? i * kGroup : large * kGroup + (i - large) * size);
-    return {lower(first, end), lower(first + (i < large ? kGroup : size), end)};
+    const std::int64_t i = g % of_share(), begin = g / of_share() * share, end = lower(tiles, begin + share);
+    const std::int64_t first = begin + (i < large ? i * kGroup : large * kGroup + (i - large) * each);
+    return {lower(first, end), lower(first + (i < large ? kGroup : each), end)};
   }
-
- private:
-  int slots_;
 };
 
 void winograd_grouped(const Launch& launch, const Winograd& w, const float* x, const float* u, const OutputTerms& add, float* y,
                       float* scratch) {
   const Groups groups(w.tiles, launch.slots);
   const std::int64_t most = lower(w.tiles, kGroup), slot_floats = 36 * (plane(most, w.in_pad) + plane(most, w.out_pad));
-  parallel(launch, groups.all(), [&](std::int64_t g, int slot) {
-    const std::int64_t first = groups.range(g).first, count = groups.range(g).end - first;
-    if (count <= 0) return;
+  parallel(launch, groups.count(), [&](std::int64_t g, int slot) {
+    const auto [first, end] = groups.range(g);
+    const std::int64_t count = end - first;
+    if (count == 0) return;
     float* v = scratch + slot * slot_floats;
     float* m = v + 36 * plane(count, w.in_pad);
     for (std::int64_t t = 0; t < count; ++t) {
@@ -162,15 +165,18 @@ void winograd_fused(const Launch& launch, const Winograd& w, const float* x, con
       *made = 1;
     }
     const std::int64_t column = panel * kPanel;
-    for (std::int64_t half = 0; half < kPanel && w.tiles <= kTinyTiles; half += kWidth) {
-      multiply_tiny(w, weights, column + half, v, planes.v, m + half, planes.m);
-    }
-    for (std::int64_t c = 0; c < w.s.in && w.tiles > kTinyTiles; c += kPanelRows) {
-      const std::int64_t rows = lower(kPanelRows, w.s.in - c);
-      transform_weights(weights, column, c, c + rows, u, planes.u);
-      for (std::int64_t p = 0; p < 36; ++p) {
-        product(w.tiles, kPanel, {v + p * planes.v + c, rows, w.in_pad}, {nullptr, 0, 0}, u + p * planes.u, m + p * planes.m,
-                kPanel, {}, c > 0, Next::rows);
+    if (w.tiles <= kTinyTiles) {
+      for (std::int64_t half = 0; half < kPanel; half += kWidth) {
+        multiply_tiny(w, weights, column + half, v, planes.v, m + half, planes.m);
+      }
+    } else {
+      for (std::int64_t c = 0; c < w.s.in; c += kPanelRows) {
+        const std::int64_t rows = lower(kPanelRows, w.s.in - c);
+        transform_weights(weights, column, c, c + rows, u, planes.u);
+        for (std::int64_t p = 0; p < 36; ++p) {
+          product(w.tiles, kPanel, {v + p * planes.v + c, rows, w.in_pad}, {nullptr, 0, 0}, u + p * planes.u, m + p * planes.m,
+                  kPanel, {}, c > 0, Next::rows);
+        }
       }
     }
     for (std::int64_t t = 0; t < w.tiles; ++t) {

@@ -75,6 +75,20 @@ TEST_CASE("threads: as many tiles run at the same time as there are slots", "[th
   }
 }
 
+TEST_CASE("threads: what a busy slot has not begun, others do", "[threads]") {
+  for (const int slots : {2, 3}) {
+    const auto threads = make_threads(slots);
+    constexpr int kTiles = 12;
+    std::atomic<int> done{0}, alone{0};
+    run(*threads, kTiles, [&](std::int64_t tile, int) {
+      if (tile == 0 && !comes([&] { return done == kTiles - 1; })) ++alone;
+      ++done;
+    });
+    CHECK(alone == 0);
+    CHECK(done == kTiles);
+  }
+}
+
 TEST_CASE("threads: a call from inside a tile runs inline, in order, with slot 0", "[threads]") {
   const auto threads = make_threads(3);
   std::atomic<int> wrong{0};

@@ -111,6 +111,7 @@ void add_linear(std::vector<Row>& rows) {
   add("linear 5 x 7 -> 3", {{5, 7}}, {{3, 7}}, {{3}}, absent());
   add("linear 2 x 9 x 33 -> 17", {{2, 9, 33}}, {{17, 33}}, absent(), {{2, 9, 17}});
   add("linear 70 x 64 -> 96", {{70, 64}}, {{96, 64}}, {{96}}, {{70, 96}});
+  add("linear 1600 x 33 -> 17", {{1600, 33}}, {{17, 33}}, {{17}}, absent());  // gradients in parts of the rows
   add("linear 1 x 300 -> 1", {{1, 300}}, {{1, 300}}, absent(), absent());
   add("linear f16", {{5, 20}}, {{19, 20}, Fill::normal, DType::f16}, {{19}}, absent());
   add("linear bf16", {{5, 20}}, {{19, 20}, Fill::normal, DType::bf16}, {{19}}, absent());
@@ -220,6 +221,7 @@ void add_group_norm(std::vector<Row>& rows) {
       {" two inputs, a group over the seam", {2, 3, 3, 10}, {4, 1e-5, Activation::silu}, 14, true},
       {" many samples", {9, 3, 2, 6}, {3, 1e-5, Activation::silu}, 6, true},
       {" many pixels", {1, 18, 17, 4}, {2, 1e-5, Activation::silu}},
+      {" shared out by channels and pixels", {2, 18, 17, 20}, {5, 1e-5, Activation::silu}, 100, true},
   };
   for (const Case& c : cases) {
     const std::int64_t channels = c.x.back() + c.second, n = c.x[0];
