@@ -32,7 +32,8 @@ EDDY_API const char* name(Products) noexcept;
 // True when this build holds the products and this CPU can run them.
 EDDY_API bool available(Products) noexcept;
 
-// Runs numbered tiles of work; a host program can supply its own.
+// Runs numbered tiles of work; a host program can supply its own. Work is numbered so that tiles of one range, taken by the same
+// thread in every call, find in its core's cache what they wrote before.
 class EDDY_API Threads {
  public:
   using Function = void (*)(void* argument, std::int64_t tile, int slot);

@@ -17,8 +17,8 @@
 namespace eddy::inline v0_1::EDDY_ISA {
 namespace {
 
-constexpr std::int64_t kChunk = 256;   // pixels whose sums are one
-constexpr std::int64_t kPiece = 64;    // pixels summed in float, or written by a tile of work
+constexpr std::int64_t kChunk = 256;    // pixels whose sums are one
+constexpr std::int64_t kPiece = 64;     // pixels summed in float, or written by a tile of work
 constexpr std::int64_t kChannels = 64;  // of a tile of work that sums
 
 // One sample's view: the two inputs behind each other along the channels.
@@ -164,7 +164,7 @@ std::int64_t scratch(const GroupNormShape& s) {
   return s.n * channels * (ceil_div(s.pixels, kChunk) * 4 + 5);
 }
 
-// f(sample) of all. Enough samples, or little to do: each is one tile of work, in cache.
+// Enough samples, or little to do: a sample is one tile of work, and stays in the cache.
 bool by_samples(const Norm& w) { return w.s.n >= 8 || w.s.n * w.s.pixels * w.channels < 1 << 14; }
 
 // prepare(sample), sum(sample, chunk, block) of all blocks, settle(sample), write(sample, pixels) of all pixels, each stage
