@@ -161,7 +161,7 @@ class ThreadPool final : public Threads {
   std::condition_variable wake_;
   std::atomic<std::uint64_t> job_{0};
   std::atomic<int> sleepers_{0};
-  bool stop_ = false;
+  std::atomic<bool> stop_{false};  // a worker that comes late to a job may read it meanwhile
 
   Function function_ = nullptr;
   void* argument_ = nullptr;
