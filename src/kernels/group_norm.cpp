@@ -164,14 +164,18 @@ std::int64_t scratch(const GroupNormShape& s) {
   return s.n * channels * (ceil_div(s.pixels, kChunk) * 4 + 5);
 }
 
-// Enough samples, or little to do: a sample is one tile of work, and stays in the cache.
-bool by_samples(const Norm& w) { return w.s.n >= 8 || w.s.n * w.s.pixels * w.channels < 1 << 14; }
+constexpr std::int64_t kManySamples = 8;
+constexpr std::int64_t kLittle = 1 << 14;  // elements
 
-// prepare(sample), sum(sample, chunk, block) of all blocks, settle(sample), write(sample, pixels) of all pixels, each stage
-// before the next one of the sample. The bytes are the same however they are shared out.
+// Enough samples, or little to do: a sample is one tile of work, and stays in the cache.
+bool by_samples(const Norm& w) { return w.s.n >= kManySamples || w.s.n * w.s.pixels * w.channels < kLittle; }
+
+// prepare(sample), sum(sample, chunk, block) of all blocks unless the sums are known, settle(sample), write(sample, pixels) of
+// all pixels, each stage before the next one of the sample. The bytes are the same however they are shared out.
 template <class Prepare, class Sum, class Settle, class Write>
-inline void in_stages(const Launch& launch, const Norm& w, Prepare&& prepare, Sum&& sum, Settle&& settle, Write&& write) {
-  const std::int64_t n = w.s.n, blocks = w.blocks(), sums = w.chunks * blocks, pieces = ceil_div(w.s.pixels, kPiece);
+inline void in_stages(const Launch& launch, const Norm& w, bool known, Prepare&& prepare, Sum&& sum, Settle&& settle,
+                      Write&& write) {
+  const std::int64_t n = w.s.n, blocks = w.blocks(), sums = known ? 0 : w.chunks * blocks, pieces = ceil_div(w.s.pixels, kPiece);
   const auto sum_of = [&](std::int64_t sample, std::int64_t i) { sum(sample, i / blocks, Block(w, i % blocks)); };
   if (by_samples(w)) {
     parallel(launch, n, [&](std::int64_t sample, int) {
@@ -197,7 +201,7 @@ void forward(const Launch& launch, const GroupNormShape& s, const GroupNormInput
   double* partials = reinterpret_cast<double*>(memory);
   Real* factors = memory + s.n * w.chunks * w.channels * 4;
   const auto sum = [&](std::int64_t sample, std::int64_t chunk, const Block& block) {
-    if (!known) block_statistics(w, sample, chunk, block, partials);
+    block_statistics(w, sample, chunk, block, partials);
   };
   const auto settle = [&](std::int64_t sample) {
     if (!known) sample_statistics(w, sample, partials, stats);
@@ -206,7 +210,7 @@ void forward(const Launch& launch, const GroupNormShape& s, const GroupNormInput
   const auto write = [&](std::int64_t sample, const Pixels& pixels) {
     (s.silu ? apply<true> : apply<false>)(w, sample, pixels, factors + sample * 2 * w.channels, y);
   };
-  in_stages(launch, w, [](std::int64_t) {}, sum, settle, write);
+  in_stages(launch, w, known, [](std::int64_t) {}, sum, settle, write);
 }
 
 // dz into dx, and the sums A and sum dz (x - mean) of a block of a chunk.
@@ -306,7 +310,7 @@ void backward(const Launch& launch, const GroupNormShape& s, const GroupNormInpu
     gradient_factors(w, sample, stats, joined(w, sample, partials), factors(sample));
   };
   const auto write = [&](std::int64_t sample, const Pixels& pixels) { finish(w, sample, pixels, factors(sample), g); };
-  in_stages(launch, w, prepare, sum, settle, write);
+  in_stages(launch, w, false, prepare, sum, settle, write);
   parameter_gradients(w, partials, g);
 }
 

@@ -42,11 +42,15 @@ struct FusedPlanes {
   std::int64_t floats(int slots) const { return (own ? 0 : 36 * v) + slots * slot(); }
 };
 
+// Floats of V and M of a group.
+std::int64_t group_floats(const Winograd& w) {
+  const std::int64_t most = lower(w.tiles, kGroup);
+  return 36 * (plane(most, w.in_pad) + plane(most, w.out_pad));
+}
+
 std::int64_t winograd_scratch(const ConvShape& s, int slots) {
   const Winograd w(s);
-  if (fused(w)) return FusedPlanes(w).floats(slots);
-  const std::int64_t count = lower(w.tiles, kGroup);
-  return 36 * (plane(count, w.in_pad) + plane(count, w.out_pad)) * slots;
+  return fused(w) ? FusedPlanes(w).floats(slots) : slots * group_floats(w);
 }
 
 // All of U in panels: [place][panel][in][kPanel]; none where each panel is made in its place.
@@ -95,12 +99,11 @@ struct Groups {
 void winograd_grouped(const Launch& launch, const Winograd& w, const float* x, const float* u, const OutputTerms& add, float* y,
                       float* scratch) {
   const Groups groups(w.tiles, launch.slots);
-  const std::int64_t most = lower(w.tiles, kGroup), slot_floats = 36 * (plane(most, w.in_pad) + plane(most, w.out_pad));
   parallel(launch, groups.count(), [&](std::int64_t g, int slot) {
     const auto [first, end] = groups.range(g);
     const std::int64_t count = end - first;
     if (count == 0) return;
-    float* v = scratch + slot * slot_floats;
+    float* v = scratch + slot * group_floats(w);
     float* m = v + 36 * plane(count, w.in_pad);
     for (std::int64_t t = 0; t < count; ++t) {
       transform_input(w, first + t, {0, w.s.in}, x, v + t * w.in_pad, plane(count, w.in_pad));

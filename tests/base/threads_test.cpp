@@ -61,16 +61,18 @@ TEST_CASE("threads: each tile runs once, and a slot holds one tile at a time", "
   }
 }
 
-TEST_CASE("threads: as many tiles run at the same time as there are slots", "[threads]") {
+TEST_CASE("threads: as many tiles run at the same time as there are slots, each in the slot of its range", "[threads]") {
   for (const int slots : {2, 5}) {
     const auto threads = make_threads(slots);
     for (int again = 0; again < 3; ++again) {
-      std::atomic<int> arrived{0}, lonely{0};
-      run(*threads, slots, [&](std::int64_t, int) {
+      std::atomic<int> arrived{0}, lonely{0}, elsewhere{0};
+      run(*threads, slots, [&](std::int64_t tile, int slot) {
         ++arrived;
+        if (tile != slot) ++elsewhere;
         if (!comes([&] { return arrived == slots; })) ++lonely;
       });
       CHECK(lonely == 0);
+      CHECK(elsewhere == 0);
     }
   }
 }
