@@ -48,7 +48,7 @@ EDDY_PEAK(peak_avx2, target("avx2,fma"), __m256, _mm256_set1_ps, _mm256_fmadd_ps
 EDDY_PEAK(peak_avx512, target("avx512f"), __m512, _mm512_set1_ps, _mm512_fmadd_ps(a[i], b, c))
 
 Peak peak_of(Isa isa) {
-  if (isa == Isa::avx512) return {peak_avx512, 16};
+  if (isa == Isa::avx512 || isa == Isa::amx) return {peak_avx512, 16};
   if (isa == Isa::avx2) return {peak_avx2, 8};
   return {peak_baseline, 4};
 }

@@ -16,8 +16,8 @@ nm -C "$archive" 2>/dev/null | awk '
     if (weak != "") { print "symbols: " member " lets out " weak; bad = 1 }
   }
   /^[^ ]+\.o:$/ { finish(); member = $1; isa = tables = strong = 0; names = weak = ""; next }
-  / [A-Ta-t] eddy::v0_1::(baseline|avx2|avx512|avx512_bf16|amx_bf16|neon)::/ { isa = 1 }
-  / [TDBR] eddy::v0_1::(baseline|avx2|avx512|avx512_bf16|amx_bf16|neon)::/ { tables++ }
+  / [A-Ta-t] eddy::v0_1::(baseline|avx2|avx512|amx|avx512_bf16|amx_bf16|neon)::/ { isa = 1 }
+  / [TDBR] eddy::v0_1::(baseline|avx2|avx512|amx|avx512_bf16|amx_bf16|neon)::/ { tables++ }
   / [ABCDGRST] / { strong++; names = names " " $3 }
   / [WVu] / && !/eddy_eigen_/ { weak = $0 }
   END { finish(); if (!bad) print "symbols: clean"; exit bad }'

@@ -14,8 +14,9 @@
 namespace eddy::inline v0_1 {
 
 // The instruction sets that kernels are built for. `best` picks the widest one that this CPU has; `baseline` is what every
-// CPU of the architecture has: SSE2 on x86-64, and on arm64 another name of neon.
-enum class Isa { best, baseline, avx2, avx512, neon };
+// CPU of the architecture has: SSE2 on x86-64, and on arm64 another name of neon. `amx` is avx512 with products in AMX's integer
+// units, as accurate as float32 (src/kernels/digits.hpp).
+enum class Isa { best, baseline, avx2, avx512, amx, neon };
 
 EDDY_API const char* name(Isa) noexcept;
 
@@ -63,8 +64,8 @@ struct TraceEvent {
 using TraceCallback = std::function<void(const TraceEvent&)>;
 
 struct ContextOptions {
-  Isa isa = Isa::best;               // `best` also reads EDDY_ISA (baseline, avx2, avx512, neon)
-  Products products = Products::f32;  // others need AVX-512
+  Isa isa = Isa::best;               // `best` also reads EDDY_ISA (baseline, avx2, avx512, amx, neon)
+  Products products = Products::f32;  // others need avx512 or amx
   int threads = 0;                   // 0: EDDY_THREADS, else the CPUs that affinity and cgroup quota allow
   std::size_t memory_limit = 0;      // bytes that the pool may hold; 0: no limit
   std::shared_ptr<Threads> pool;     // a host's own threads; then `threads` is ignored

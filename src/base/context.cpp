@@ -39,13 +39,13 @@ struct Context::State {
 
 namespace {
 
-constexpr Isa kSets[] = {Isa::avx512, Isa::avx2, Isa::neon, Isa::baseline};  // widest first
+constexpr Isa kSets[] = {Isa::amx, Isa::avx512, Isa::avx2, Isa::neon, Isa::baseline};  // widest first
 
 Isa isa_named(const std::string& text) {
   for (const Isa isa : kSets) {
     if (text == name(isa)) return isa;
   }
-  throw Error("EDDY_ISA: must be baseline, avx2, avx512 or neon, got '" + text + "'");
+  throw Error("EDDY_ISA: must be baseline, avx2, avx512, amx or neon, got '" + text + "'");
 }
 
 Isa choose(Isa asked) {
@@ -72,7 +72,9 @@ Products choose(Products asked, Isa isa) {
   };
   const std::string lacking = missing(asked, product_units());
   if (!lacking.empty()) refuse(lacking);
-  if (isa != Isa::avx512) refuse(std::string("they need the instruction set avx512, chosen is ") + name(isa));
+  if (isa != Isa::avx512 && isa != Isa::amx) {
+    refuse(std::string("they need the instruction set avx512 or amx, chosen is ") + name(isa));
+  }
   if (asked != Products::bf16) {
     if (product_table(asked) == nullptr) refuse("this build has none");
     return asked;
@@ -129,6 +131,8 @@ const char* name(Isa isa) noexcept {
       return "avx2";
     case Isa::avx512:
       return "avx512";
+    case Isa::amx:
+      return "amx";
     case Isa::neon:
       return "neon";
   }

@@ -137,6 +137,10 @@ bool cpu_has(Isa isa) noexcept {
     case Isa::avx2:
     case Isa::avx512:
       return x86_has(isa);
+    case Isa::amx: {
+      const ProductUnits units = product_units();
+      return units.amx_int8 && units.tiles_saved;
+    }
 #endif
 #if defined(__aarch64__) || defined(_M_ARM64)
     case Isa::neon:
@@ -155,7 +159,8 @@ ProductUnits product_units() noexcept {
   const Leaf extended = cpuid(7, 0), more = cpuid(7, 1);
   u.avx512_bf16 = extended.eax >= 1 && (more.eax >> 5 & 1);
   u.amx_bf16 = (extended.edx >> 22 & 1) && (extended.edx >> 24 & 1);
-  u.tiles_saved = u.amx_bf16 && tiles_saved();
+  u.amx_int8 = (extended.edx >> 24 & 1) && (extended.edx >> 25 & 1) && (extended.ecx >> 1 & 1);  // the last is AVX-512 VBMI
+  u.tiles_saved = (u.amx_bf16 || u.amx_int8) && tiles_saved();
 #endif
   return u;
 }

@@ -10,9 +10,9 @@ namespace eddy::inline v0_1 {
 // The CPU has the set and the operating system saves its registers.
 bool cpu_has(Isa isa) noexcept;
 
-// What bfloat16 products need of the CPU and the operating system.
+// What products in other units than multiply-adds need of the CPU and the operating system.
 struct ProductUnits {
-  bool avx512 = false, avx512_bf16 = false, amx_bf16 = false;
+  bool avx512 = false, avx512_bf16 = false, amx_bf16 = false, amx_int8 = false;
   bool tiles_saved = false;  // the system lets this process use AMX's registers
 };
 

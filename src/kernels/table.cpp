@@ -50,6 +50,9 @@ EDDY_TABLE(avx2)
 #if defined(EDDY_HAS_AVX512)
 EDDY_TABLE(avx512)
 #endif
+#if defined(EDDY_HAS_AMX)
+EDDY_PRODUCTS(amx)
+#endif
 #if defined(EDDY_HAS_AVX512_BF16)
 EDDY_PRODUCTS(avx512_bf16)
 #endif
@@ -74,6 +77,10 @@ const KernelTable* kernel_table(Isa isa) noexcept {
 #if defined(EDDY_HAS_AVX512)
     case Isa::avx512:
       return &avx512::table();
+#endif
+#if defined(EDDY_HAS_AMX)
+    case Isa::amx:
+      return &amx::table();
 #endif
     default:
       return nullptr;

@@ -18,15 +18,9 @@ namespace {
 
 constexpr std::int64_t kGroup = 4 * kRows;          // tiles that one thread takes at a time
 constexpr std::int64_t kFewTiles = 128;             // of the fused way, at most
-constexpr std::int64_t kOwnTiles = 16;              // tiles, at most, whose V each slot makes for itself
 constexpr int kTinyTiles = 8;                       // tiles, at most, that U is multiplied with in registers
 constexpr int kTinyRows = kWidth < 8 ? kWidth : 8;  // rows of U at a time then
 constexpr std::int64_t kPanelRows = 256;            // rows of a panel of U that is made at a time
-
-bool use_winograd(const ConvShape& s) {
-  return s.kernel_height == 3 && s.kernel_width == 3 && s.stride == 1 && s.in >= 4 && s.out_height * s.out_width >= 9 &&
-         s.pad_top <= 2 && s.pad_left <= 2;
-}
 
 bool fused(const Winograd& w) { return w.tiles <= kFewTiles && w.s.out >= 4 * kPanel && w.s.in >= 64; }
 
@@ -194,13 +188,6 @@ void winograd_forward(const Launch& launch, const ConvShape& s, const float* x, 
   const Winograd w(s);
   if (fused(w)) return winograd_fused(launch, w, x, weights, add, y, scratch);
   winograd_grouped(launch, w, x, u, add, y, scratch);
-}
-
-// The convolution that carries gradients back: from out to in channels, turned weights.
-ConvShape transposed(const ConvShape& s) {
-  return {.n = s.n, .height = s.out_height, .width = s.out_width, .in = s.out, .out = s.in, .out_height = s.height,
-          .out_width = s.width, .kernel_height = 3, .kernel_width = 3, .stride = 1, .pad_top = 2 - s.pad_top,
-          .pad_left = 2 - s.pad_left};
 }
 
 }  // namespace

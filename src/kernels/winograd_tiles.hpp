@@ -14,6 +14,20 @@ constexpr std::int64_t odd_lines(std::int64_t floats) { return (ceil_div(floats,
 // Floats from one plane to the next.
 constexpr std::int64_t plane(std::int64_t count, std::int64_t row) { return odd_lines(count * row); }
 
+inline bool use_winograd(const ConvShape& s) {
+  return s.kernel_height == 3 && s.kernel_width == 3 && s.stride == 1 && s.in >= 4 && s.out_height * s.out_width >= 9 &&
+         s.pad_top <= 2 && s.pad_left <= 2;
+}
+
+// The convolution that carries gradients back: from out to in channels, turned weights.
+inline ConvShape transposed(const ConvShape& s) {
+  return {.n = s.n, .height = s.out_height, .width = s.out_width, .in = s.out, .out = s.in, .out_height = s.height,
+          .out_width = s.width, .kernel_height = 3, .kernel_width = 3, .stride = 1, .pad_top = 2 - s.pad_top,
+          .pad_left = 2 - s.pad_left};
+}
+
+constexpr std::int64_t kOwnTiles = 16;  // at most, whose V each slot makes for itself
+
 // How a picture falls into tiles of 4x4 outputs.
 struct Winograd {
   ConvShape s;

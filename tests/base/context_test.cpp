@@ -83,7 +83,7 @@ TEST_CASE("context: the best instruction set is the widest that is there, anothe
   const Isa best = with_isa(Isa::best).isa();
   bool wider = true;
   int refused = 0;
-  for (const Isa each : {Isa::avx512, Isa::avx2, Isa::neon, Isa::baseline}) {
+  for (const Isa each : {Isa::amx, Isa::avx512, Isa::avx2, Isa::neon, Isa::baseline}) {
     if (each == best) wider = false;
     if (wider) CHECK(!available(each));
     if (available(each)) {

@@ -14,18 +14,19 @@ using namespace eddy;
 
 namespace {
 
-constexpr std::int64_t kSize = 8;  // pixels a side: four tiles a picture
-
 Tensor noise(const Shape& shape, std::uint32_t number, const Context& context) {
   return philox_noise(3).normal(shape, {kUser, number}, context);
 }
 
+// Pictures of size x size pixels.
 struct Case {
   Tensor x, weight, seed;
-  Case(std::int64_t n, std::int64_t in, std::int64_t out, const Context& context)
-      : x(noise({n, kSize, kSize, in}, 1, context)),
+  std::int64_t size;
+  Case(std::int64_t n, std::int64_t in, std::int64_t out, std::int64_t pixels, const Context& context)
+      : x(noise({n, pixels, pixels, in}, 1, context)),
         weight(noise({out, in, 3, 3}, 2, context)),
-        seed(noise({n, kSize, kSize, out}, 3, context)) {}
+        seed(noise({n, pixels, pixels, out}, 3, context)),
+        size(pixels) {}
 };
 
 struct Results {
@@ -40,8 +41,9 @@ Results run(const Tensor& x, const Tensor& weight, const Tensor& seed) {
 }
 
 float at(const Tensor& x, std::int64_t n, std::int64_t row, std::int64_t column, std::int64_t c) {
-  if (row < 0 || column < 0 || row >= kSize || column >= kSize) return 0;
-  return x.values()[static_cast<std::size_t>(((n * kSize + row) * kSize + column) * x.extent(3) + c)];
+  const std::int64_t size = x.extent(1);
+  if (row < 0 || column < 0 || row >= size || column >= size) return 0;
+  return x.values()[static_cast<std::size_t>(((n * size + row) * size + column) * x.extent(3) + c)];
 }
 
 float weight_at(const Tensor& w, std::int64_t o, std::int64_t c, std::int64_t tap) {
@@ -80,8 +82,9 @@ Sum input_gradient(const Case& k, std::int64_t n, std::int64_t row, std::int64_t
 Sum weight_gradient(const Case& k, std::int64_t o, std::int64_t c, std::int64_t tap) {
   Sum sum;
   for (std::int64_t n = 0; n < k.x.extent(0); ++n) {
-    for (std::int64_t p = 0; p < kSize * kSize; ++p) {
-      sum.add(at(k.seed, n, p / kSize, p % kSize, o), at(k.x, n, p / kSize + tap / 3 - 1, p % kSize + tap % 3 - 1, c));
+    for (std::int64_t p = 0; p < k.size * k.size; ++p) {
+      const std::int64_t row = p / k.size, column = p % k.size;
+      sum.add(at(k.seed, n, row, column, o), at(k.x, n, row + tap / 3 - 1, column + tap % 3 - 1, c));
     }
   }
   return sum;
@@ -96,16 +99,19 @@ void check_close(float got, const Sum& expected) {
 TEST_CASE("conv2d: a picture has the same bytes in any batch, whichever way the batch is shared out", "[ops][kernels]") {
   for (const Isa isa : test::instruction_sets()) {
     INFO(name(isa));
-    for (const auto [n, in, out] : {std::array<std::int64_t, 3>{75, 72, 132}, {40, 300, 132}}) {
+    for (const auto [n, in, out, size] : {std::array<std::int64_t, 4>{75, 72, 132, 8}, {40, 300, 132, 8}, {7, 72, 132, 16}, {5, 300, 130, 13},
+                                          {7, 48, 50, 14}, {3, 64, 200, 30}}) {
       const Context context(ContextOptions{.isa = isa, .threads = 2});
-      const Case all(n, in, out, context);
+      const Case all(n, in, out, size, context);
+      INFO(n << " x " << size << " x " << size << " x " << in << " -> " << out);
       const Results whole = run(all.x, all.weight, all.seed);
       for (std::int64_t i = 0; i < 60; ++i) {
-        const std::int64_t sample = i * 31 % n, row = i % 8, column = i * 3 % 8, o = i * 17 % out, c = i * 7 % in;
+        const std::int64_t sample = i * 31 % n, row = i % size, column = i * 3 % size, o = i * 17 % out, c = i * 7 % in;
         check_close(at(whole.y, sample, row, column, o), output(all, sample, row, column, o));
         check_close(at(whole.dx, sample, row, column, c), input_gradient(all, sample, row, column, c));
       }
       for (const std::int64_t part : {1, 2, 3, 5, 20, 39}) {
+        if (part >= n) continue;
         const Results some = run(all.x.rows(0, part), all.weight, all.seed.rows(0, part));
         CHECK(std::ranges::equal(some.y.values(), whole.y.rows(0, part).values()));
         CHECK(std::ranges::equal(some.dx.values(), whole.dx.rows(0, part).values()));
@@ -119,7 +125,7 @@ TEST_CASE("conv2d: gradients of weights of few tiles and of many, the same bytes
     INFO(name(isa));
     for (const auto [n, in, out] : {std::array<std::int64_t, 3>{2, 72, 132}, {3, 300, 104}, {75, 72, 132}, {200, 8, 40}}) {
       const Context context(ContextOptions{.isa = isa, .threads = 1}), other(ContextOptions{.isa = isa, .threads = 3});
-      const Case k(n, in, out, context), same(n, in, out, other);
+      const Case k(n, in, out, 8, context), same(n, in, out, 8, other);
       const Tensor dw = run(k.x, k.weight, k.seed).dw;
       for (std::int64_t i = 0; i < 60; ++i) {
         const std::int64_t o = i * 13 % out, c = i * 41 % in, tap = i % 9;

@@ -7,6 +7,7 @@
 
 #include "eddy/eddy.hpp"
 #include "support/catch.hpp"
+#include "support/instruction_sets.hpp"
 
 using namespace eddy;
 
@@ -105,8 +106,7 @@ TEST_CASE("train: warns of little data and of small steps; after_step comes befo
 }
 
 TEST_CASE("train: an after_step that does nothing changes no byte of the weights and their average") {
-  for (const Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512, Isa::neon}) {
-    if (!available(isa)) continue;
+  for (const Isa isa : test::instruction_sets()) {
     INFO(name(isa));
     std::vector<std::vector<float>> results;
     for (const bool with : {false, true}) {
