@@ -200,9 +200,6 @@ std::string by_flag(const std::string& message, const SampleOptions& o) {
 }
 
 Samples sample_by_flags(const Model& model, const SampleOptions& o) try {
-  if (o.steps > 0 && (o.sampler.empty() ? model.scheduler.name() : o.sampler) == "dpm_adaptive") {
-    std::fprintf(stderr, "eddy: warning: --steps counts for nothing: dpm_adaptive chooses its steps by a tolerance\n");
-  }
   return sample(model, o);
 } catch (const Cancelled&) {
   throw;

@@ -97,9 +97,10 @@ bool shifted_by_size(const SchedulerConfig& config) {
 }
 
 // dpm_fast counts evaluations, RePaint has a step again at every resampling.
-int steps_to_ask(const SampleOptions& o, const std::string& sampler, const Sampling& sampling) {
-  if (sampler == "dpm_adaptive") return 0;
+int steps_to_ask(const SampleOptions& o, const SchedulerConfig& config, const Sampling& sampling) {
+  if (!config.state().row->takes.steps) return 0;
   if (o.steps > 0) return o.steps;
+  const std::string sampler = config.name();
   return sampler == "dpm_fast" || sampler == "repaint" ? 0 : static_cast<int>(sampling.steps.size());
 }
 
@@ -119,6 +120,12 @@ void warn_without_picture(const SchedulerConfig& config, const SampleOptions& o,
   if (!takes.picture || takes.mask || o.picture.defined()) return;
   context.log(LogLevel::warning, "sample: " + config.name() + " leads from a picture to its noise, and begins with noise here " +
                                      "for want of that picture (--picture)");
+}
+
+void warn_of_steps(const SchedulerConfig& config, const SampleOptions& o, const Context& context) {
+  if (config.state().row->takes.steps || o.steps == 0) return;
+  context.log(LogLevel::warning, "sample: the number of steps (--steps) counts for nothing: " + config.name() +
+                                     " chooses its steps by a tolerance");
 }
 
 void copy_rows(const Tensor& from, Tensor& to, std::int64_t first) {
@@ -168,10 +175,11 @@ Samples sample(const Model& model, const SampleOptions& o) {
   const Context context = model.unet.parameters().front().value().context();
   warn_if_unsteady(config, sampling.steps.front().from, context);
   warn_without_picture(config, o, context);
+  warn_of_steps(config, o, context);
   const NoiseSource source = o.torch_noise ? torch_cpu_noise(o.seed, o.num, *o.torch_noise) : philox_noise(o.seed);
 
   Samples result{Tensor::uninitialised({o.num, height, width, u.in_channels}, DType::f32, context), {}, config.name(),
-                 steps_to_ask(o, config.name(), sampling)};
+                 steps_to_ask(o, config, sampling)};
   Strip strip{{}, {}, std::max<std::size_t>(1, sampling.steps.size() / 10)};
   const std::int64_t batch_size = sampling.whole_batch ? o.num : o.batch_size;
   const std::int64_t batches = (o.num + batch_size - 1) / batch_size;

@@ -46,7 +46,8 @@ constexpr SchedulerClass kClasses[] = {
     {"dpmpp_2s_ancestral", "dpmpp_2s_ancestral", "two evaluations, ancestral noise",
      read_dpmpp_2s_ancestral, {.eta = true, .sigmas = true}},
     {"dpm_fast", "dpm_fast", "single steps of orders 1 to 3; the steps asked for are evaluations", read_dpm_fast, {.eta = true}},
-    {"dpm_adaptive", "dpm_adaptive", "steps chosen by a tolerance, for each sample", read_dpm_adaptive, {.eta = true}},
+    {"dpm_adaptive", "dpm_adaptive", "steps chosen by a tolerance, for each sample", read_dpm_adaptive,
+     {.steps = false, .eta = true}},
     // multistep, few-step and score-based
     {"ddpm_parallel", "DDPMParallelScheduler", "ddpm, as diffusers' parallel pipelines name it", read_ddpm},
     {"ddim_parallel", "DDIMParallelScheduler", "ddim, as diffusers' parallel pipelines name it",

@@ -15,8 +15,9 @@ using Recipe = std::function<Sampling(const SamplingOptions&)>;
 // Reads every field of its class: what it does not read counts as unknown.
 using ReadRecipe = Recipe (*)(JsonFields& fields);
 
-// What of SamplingOptions counts, beside steps and batch_coupled.
+// What of SamplingOptions counts, beside batch_coupled.
 struct Takes {
+  bool steps = true;  // else the sampler chooses its own
   bool eta = false;
   bool sigmas = false;  // the recipe asks chosen_sigmas()
   bool churn = false, timesteps = false, clipped_output = false;
