@@ -48,6 +48,8 @@ Isa isa_named(const std::string& text) {
   throw Error("EDDY_ISA: must be baseline, avx2, avx512, amx or neon, got '" + text + "'");
 }
 
+const char* const kNoTiles = "the operating system does not let this process use AMX";
+
 Isa choose(Isa asked) {
   if (asked == Isa::best) {
     const char* text = std::getenv("EDDY_ISA");
@@ -55,12 +57,14 @@ Isa choose(Isa asked) {
   }
   if (asked == Isa::best) {
     for (const Isa isa : kSets) {
-      if (available(isa)) return isa;
+      if (available(isa) && (isa != Isa::amx || request_tiles())) return isa;
     }
   }
+  if (cpu_has(asked) && asked == Isa::amx && !request_tiles()) throw Error(std::string("Context: ") + kNoTiles);
   if (!available(asked)) {
+    const bool kept_back = asked == Isa::amx && product_units().amx_int8 && !cpu_has(asked);
     throw Error(std::string("Context: the instruction set ") + name(asked) + " is not in this " +
-                (cpu_has(asked) ? "build" : "CPU"));
+                (cpu_has(asked) ? "build" : kept_back ? "operating system" : "CPU"));
   }
   return asked;
 }
@@ -75,12 +79,14 @@ Products choose(Products asked, Isa isa) {
   if (isa != Isa::avx512 && isa != Isa::amx) {
     refuse(std::string("they need the instruction set avx512 or amx, chosen is ") + name(isa));
   }
+  const auto usable = [](Products unit) { return unit != Products::bf16_amx || request_tiles(); };
   if (asked != Products::bf16) {
     if (product_table(asked) == nullptr) refuse("this build has none");
+    if (!usable(asked)) refuse(kNoTiles);
     return asked;
   }
   for (const Products unit : {Products::bf16_amx, Products::bf16_avx512}) {
-    if (available(unit)) return unit;
+    if (available(unit) && usable(unit)) return unit;
   }
   refuse("this build has none");
   return asked;

@@ -67,11 +67,12 @@ bool x86_has(Isa isa) noexcept {
 }
 
 // Linux gives AMX's registers to a process that asks.
-bool tiles_saved() noexcept {
+bool tiles_supported() noexcept {
 #if defined(__linux__) && defined(SYS_arch_prctl)
-  constexpr int kRequestPermission = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  constexpr int kSupported = 0x1021;  // ARCH_GET_XCOMP_SUPP
   constexpr unsigned long long kTiles = 0x60000;
-  return (xgetbv() & kTiles) == kTiles && syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+  unsigned long long saved = 0;
+  return (xgetbv() & kTiles) == kTiles && syscall(SYS_arch_prctl, kSupported, &saved) == 0 && (saved & kTiles) == kTiles;
 #else
   return false;
 #endif
@@ -160,9 +161,18 @@ ProductUnits product_units() noexcept {
   u.avx512_bf16 = extended.eax >= 1 && (more.eax >> 5 & 1);
   u.amx_bf16 = (extended.edx >> 22 & 1) && (extended.edx >> 24 & 1);
   u.amx_int8 = (extended.edx >> 24 & 1) && (extended.edx >> 25 & 1) && (extended.ecx >> 1 & 1);  // the last is AVX-512 VBMI
-  u.tiles_saved = (u.amx_bf16 || u.amx_int8) && tiles_saved();
+  u.tiles_saved = (u.amx_bf16 || u.amx_int8) && tiles_supported();
 #endif
   return u;
+}
+
+bool request_tiles() noexcept {
+#if defined(__linux__) && defined(SYS_arch_prctl) && defined(__x86_64__)
+  constexpr int kRequestPermission = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
 }
 
 const char* missing(Products products, const ProductUnits& u) noexcept {

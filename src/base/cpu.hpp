@@ -13,11 +13,13 @@ bool cpu_has(Isa isa) noexcept;
 // What products in other units than multiply-adds need of the CPU and the operating system.
 struct ProductUnits {
   bool avx512 = false, avx512_bf16 = false, amx_bf16 = false, amx_int8 = false;
-  bool tiles_saved = false;  // the system lets this process use AMX's registers
+  bool tiles_saved = false;  // the system saves AMX's registers for a process that asks
 };
 
-// Asks the system for AMX's registers where the CPU has them.
 ProductUnits product_units() noexcept;
+
+// Asks the system for AMX's registers, for the whole process.
+bool request_tiles() noexcept;
 
 // The first thing that is missing for these products, as part of a message; empty when nothing is.
 const char* missing(Products products, const ProductUnits& units) noexcept;

@@ -9,6 +9,9 @@
 #pragma once
 
 #include "kernels/vec.hpp"
+#if defined(__AMX_BF16__) || defined(__AMXBF16__)  // as g++ and as clang names it
+#include "kernels/amx_tiles.hpp"
+#endif
 
 namespace eddy::inline v0_1::EDDY_ISA {
 namespace {
@@ -28,22 +31,7 @@ struct LeftFactor {
   std::int64_t taps_y = 1, taps_x = 1, row_shift = 0, column_shift = 0;
 };
 
-#if defined(__AMX_BF16__) || defined(__AMXBF16__)  // as g++ and as clang names it
-
-struct TileShapes {
-  std::uint8_t palette = 1, start = 0, reserved[14] = {};
-  std::uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-  std::uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-};
-alignas(64) constexpr TileShapes kTileShapes;
-
-// The thread's tile registers, for as long as it lives.
-struct Unit {
-  Unit() { _tile_loadconfig(&kTileShapes); }
-  ~Unit() { _tile_release(); }
-  Unit(const Unit&) = delete;
-  Unit& operator=(const Unit&) = delete;
-};
+#if defined(__AMX_BF16__) || defined(__AMXBF16__)
 
 inline void block(const LeftFactor& a, const Bf* b, bool go_on, float* c) {
   constexpr std::int64_t kRow = kSide * 4, kTileRow = 64;

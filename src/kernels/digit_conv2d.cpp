@@ -55,18 +55,13 @@ void backward_data(const Launch& launch, const ConvShape& s, const float* dy, co
   digits_forward(launch, transposed(s), dy, {weight, s.out, s.in, true}, packed, {}, dx, scratch);
 }
 
-// Sums over tiles were no faster with digits.
-std::int64_t backward_weight_scratch(const ConvShape& s, int slots) { return kOthers.backward_weight_scratch(s, slots); }
-void backward_weight(const Launch& launch, const ConvShape& s, const float* x, const float* dy, float* dw, float* scratch) {
-  kOthers.backward_weight(launch, s, x, dy, dw, scratch);
-}
-
 }  // namespace
 
 extern const ConvKernels conv_kernels;
+// Gradients of weights, sums over tiles, were no faster with digits: the table takes them from AVX-512.
 const ConvKernels conv_kernels{forward_algorithm,    forward_packed,       forward_scratch,       pack_forward,       forward,
                                backward_data_packed, backward_data_scratch, pack_backward_data, backward_data,
-                               backward_weight_scratch, backward_weight};
+                               nullptr, nullptr};
 
 }  // namespace EDDY_ISA
 }  // namespace eddy::inline v0_1

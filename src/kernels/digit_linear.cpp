@@ -112,7 +112,7 @@ void forward(const Launch& launch, const LinearShape& s, const float* x, const f
     const std::int64_t first = tile / tiles_n * kTileRows, m = lower(kTileRows, s.rows - first);
     float* back = scratch + slot * r.floats();
     Digit* rows = reinterpret_cast<Digit*>(back + kTileRows);
-    make_rows(s, r, m, x + first * s.in, x2 ? x2 + first * s.in2 : nullptr, back, rows);
+    make_rows(s, r, m, x + first * s.in, s.in2 > 0 ? x2 + first * s.in2 : nullptr, back, rows);
     const std::int64_t from = tile % tiles_n * per_tile;
     for (std::int64_t panel = from; panel < lower(from + per_tile, f.panels); ++panel) {
       const std::int64_t column = panel * kSide;
@@ -121,7 +121,8 @@ void forward(const Launch& launch, const LinearShape& s, const float* x, const f
       const Digit* b = f.digits(packed) + panel * f.panel();
       for (std::int64_t r0 = 0; r0 < m; r0 += 2 * kSide) {
         alignas(64) std::int32_t sums[2 * kSums];
-        (m - r0 > kSide ? multiply_digits<true> : multiply_digits<false>)(f.steps, rows + r0 * r.row, r.row, r.plane(), b, b + f.panel(), sums);
+        const auto multiply = m - r0 > kSide ? multiply_digits<true> : multiply_digits<false>;
+        multiply(f.steps, rows + r0 * r.row, r.row, r.plane(), b, b + f.panel(), sums);
         for (std::int64_t i = 0; i < lower(2 * kSide, m - r0); ++i) {
           const std::int64_t row = first + r0 + i;
           __m512 v = product_of(sums, i, back[r0 + i], scales);
@@ -136,20 +137,12 @@ void forward(const Launch& launch, const LinearShape& s, const float* x, const f
   });
 }
 
-// Sums over rows were no faster with digits.
-std::int64_t backward_weight_scratch(std::int64_t rows, std::int64_t in, std::int64_t out, int slots) {
-  return avx512::linear_kernels.backward_weight_scratch(rows, in, out, slots);
-}
-void backward_weight(const Launch& launch, std::int64_t rows, std::int64_t in, std::int64_t out, const float* x, const float* dy,
-                     float* dw, std::int64_t ld, float* scratch) {
-  avx512::linear_kernels.backward_weight(launch, rows, in, out, x, dy, dw, ld, scratch);
-}
-
 }  // namespace
 
 extern const LinearKernels linear_kernels;
+// Sums over rows were no faster with digits: the table takes them from AVX-512.
 const LinearKernels linear_kernels{packed_size, pack_transposed, pack_plain, forward_scratch, forward,
-                                   backward_weight, backward_weight_scratch, nullptr};
+                                   nullptr, nullptr, nullptr};
 
 }  // namespace EDDY_ISA
 }  // namespace eddy::inline v0_1

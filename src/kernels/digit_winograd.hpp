@@ -24,10 +24,10 @@ struct DigitRows {
 
 bool fused_digits(const Winograd& w) { return w.tiles <= kFewDigitTiles && w.s.out >= 4 * kPanel && w.s.in >= 64; }
 
-// How the memory of a slot is laid out: V of one tile in float, V of a group, M of some columns, and U of one panel.
+// The memory of a slot: a tile of V in float, M of some columns, V, U of one panel (fused), whether V is made (own).
 struct DigitPlan {
   Winograd w;
-  bool fused, own;       // own: V of the few tiles is made by each slot, else shared
+  bool fused, own;       // own: each slot makes V of the few tiles for itself, else they share it
   DigitRows v;
   DigitColumns u;
   std::int64_t columns;  // output channels whose M is there at a time
@@ -35,14 +35,15 @@ struct DigitPlan {
   explicit DigitPlan(const ConvShape& s)
       : w(s), fused(fused_digits(w)), own(fused && w.tiles <= kOwnTiles), v(fused ? w.tiles : kDigitGroup, s.in),
         u(36, s.in, fused ? kSide : s.out), columns(fused ? kSide : lower(round_up(s.out, kSide), s.in <= 128 ? 64 : 128)) {}
-  std::int64_t tile() const { return odd_lines(w.in_pad); }
+  std::int64_t tile_plane() const { return odd_lines(w.in_pad); }
   std::int64_t m_plane() const { return plane(v.tiles, columns); }
-  std::int64_t m() const { return 36 * tile(); }
-  std::int64_t own_v() const { return m() + 36 * m_plane(); }
-  std::int64_t own_u() const { return own_v() + (fused && !own ? 0 : v.floats()); }
-  std::int64_t made() const { return own_u() + (fused ? u.floats() : 0); }
-  std::int64_t slot() const { return made() + (own ? kSide : 0); }
   std::int64_t shared() const { return fused && !own ? v.floats() : 0; }
+  // Offsets.
+  std::int64_t at_m() const { return 36 * tile_plane(); }
+  std::int64_t at_v() const { return at_m() + 36 * m_plane(); }
+  std::int64_t at_u() const { return at_v() + (shared() > 0 ? 0 : v.floats()); }
+  std::int64_t at_made() const { return at_u() + (fused ? u.floats() : 0); }
+  std::int64_t slot() const { return at_made() + (own ? kSide : 0); }
 };
 
 std::int64_t digit_scratch(const ConvShape& s, int slots) {
@@ -71,7 +72,11 @@ inline void pack_panel(const Kernels3x3& weights, std::int64_t column, const Dig
     _mm512_storeu_ps(packed + p * u.scales() + panel * kSide, scales.back);
   }
   Digit* begin = u.digits(packed) + panel * u.panel();
-  for (std::int64_t c = 0; c < u.steps * kInner; c += kSide) {
+  for (std::int64_t c = round_up(in, kSide); c < u.steps * kInner; c += 4) {  // behind the last channel
+    const __m512i none = _mm512_setzero_si512();
+    for (int p = 0; p < 36; ++p) store_column_digits(none, none, none, none, begin + p * u.place() + u.at(c));
+  }
+  for (std::int64_t c = 0; c < in; c += kSide) {
     const TapRows taps(weights, c, in, column);
     for (std::int64_t r = 0; r < kSide; r += 4) {
       __m512i z[4][36];
@@ -95,7 +100,7 @@ void digit_pack(const Launch& launch, const ConvShape& s, const Kernels3x3& weig
 
 // Row t of V at every place, from tile `tile`.
 inline void make_rows(const DigitPlan& d, std::int64_t tile, std::int64_t t, const float* x, float* in_float, float* v) {
-  const std::int64_t in = d.w.s.in, stride = d.tile();
+  const std::int64_t in = d.w.s.in, stride = d.tile_plane();
   transform_input(d.w, tile, {0, in}, x, in_float, stride);
   alignas(64) float to[48], back[48];
   for (std::int64_t p = 0; p < 36; p += kSide) {
@@ -118,15 +123,16 @@ inline void make_rows(const DigitPlan& d, std::int64_t tile, std::int64_t t, con
 inline void multiply_places(const DigitPlan& d, std::int64_t t, std::int64_t count, float* v, const float* u, std::int64_t first,
                             std::int64_t last, float* m) {
   alignas(64) std::int32_t sums[2][2 * kSums];
-  const std::int64_t panels = last - first;
+  const std::int64_t panels = last - first, blocks = 36 * panels;
+  const auto strip = [&](std::int64_t block) {
+    return d.u.digits(u) + block / panels * d.u.place() + (first + block % panels) * d.u.panel();
+  };
+  const auto multiply = count > kSide ? multiply_digits<true> : multiply_digits<false>;
   // The sums of one block are joined while the tiles multiply the next.
-  for (std::int64_t block = 0; block <= 36 * panels; ++block) {
-    if (block < 36 * panels) {
-      const std::int64_t p = block / panels, panel = first + block % panels;
-      const Digit* left = d.v.digits(v) + p * d.v.place() + t * d.v.row;
-      const Digit* right = d.u.digits(u) + p * d.u.place() + panel * d.u.panel();
-      (count > kSide ? multiply_digits<true> : multiply_digits<false>)(d.u.steps, left, d.v.row, d.v.digit(), right, right + d.u.panel(),
-                                                         sums[block % 2]);
+  for (std::int64_t block = 0; block <= blocks; ++block) {
+    if (block < blocks) {
+      const Digit* rows = d.v.digits(v) + block / panels * d.v.place() + t * d.v.row;
+      multiply(d.u.steps, rows, d.v.row, d.v.digit(), strip(block), strip(lower(block + 1, blocks - 1)), sums[block % 2]);
     }
     if (block > 0) {
       const std::int64_t p = (block - 1) / panels, panel = (block - 1) % panels;
@@ -144,19 +150,19 @@ void digits_fused(const Launch& launch, const DigitPlan& d, const float* x, cons
                   float* y, float* scratch) {
   const Winograd& w = d.w;
   float* slots = scratch + d.shared();
-  for (int slot = 0; d.own && slot < launch.slots; ++slot) slots[slot * d.slot() + d.made()] = 0;
+  for (int slot = 0; d.own && slot < launch.slots; ++slot) slots[slot * d.slot() + d.at_made()] = 0;
   if (!d.own) {
     parallel(launch, w.tiles, [&](std::int64_t t, int slot) { make_rows(d, t, t, x, slots + slot * d.slot(), scratch); });
   }
   parallel(launch, ceil_div(w.s.out, kSide), [&](std::int64_t panel, int slot) {
     const Unit unit;
     float* memory = slots + slot * d.slot();
-    float* v = d.own ? memory + d.own_v() : scratch;
-    float* m = memory + d.m();
-    float* u = memory + d.own_u();
-    if (d.own && memory[d.made()] == 0) {
+    float* v = d.own ? memory + d.at_v() : scratch;
+    float* m = memory + d.at_m();
+    float* u = memory + d.at_u();
+    if (d.own && memory[d.at_made()] == 0) {
       for (std::int64_t t = 0; t < w.tiles; ++t) make_rows(d, t, t, x, memory, v);
-      memory[d.made()] = 1;
+      memory[d.at_made()] = 1;
     }
     const std::int64_t column = panel * kSide;
     pack_panel(weights, column, d.u, 0, u);
@@ -175,14 +181,14 @@ void digits_grouped(const Launch& launch, const DigitPlan& d, const float* x, co
   const std::int64_t share = ceil_div(w.tiles, launch.slots), groups = ceil_div(share, kDigitGroup);
   const std::int64_t each = lower(kDigitGroup, round_up(ceil_div(share, groups), kSide / 2)), all = ceil_div(w.tiles, each);
   // Fewer groups than threads: each is done by several, for some of the columns.
-  const std::int64_t splits = lower(ceil_div(launch.slots, all), d.u.panels), part = round_up(ceil_div(w.s.out, splits), kSide);
+  const std::int64_t part = round_up(ceil_div(w.s.out, ceil_div(launch.slots, all)), kSide), splits = ceil_div(w.s.out, part);
   parallel(launch, all * splits, [&](std::int64_t task, int slot) {
     const Unit unit;
     const std::int64_t first = task / splits * each, count = lower(each, w.tiles - first);
     const std::int64_t begin = task % splits * part, last = lower(begin + part, w.s.out);
     float* memory = scratch + slot * d.slot();
-    float* v = memory + d.own_v();
-    float* m = memory + d.m();
+    float* v = memory + d.at_v();
+    float* m = memory + d.at_m();
     for (std::int64_t t = 0; t < count; ++t) make_rows(d, first + t, t, x, memory, v);
     for (std::int64_t column = begin; column < last; column += d.columns) {
       const std::int64_t end = lower(column + d.columns, last);
@@ -198,6 +204,7 @@ void digits_grouped(const Launch& launch, const DigitPlan& d, const float* x, co
 void digits_forward(const Launch& launch, const ConvShape& s, const float* x, const Kernels3x3& weights, const float* u,
                     const OutputTerms& add, float* y, float* scratch) {
   const DigitPlan d(s);
+  if (d.w.tiles == 0) return;
   if (d.fused) return digits_fused(launch, d, x, weights, add, y, scratch);
   digits_grouped(launch, d, x, u, add, y, scratch);
 }

@@ -3,15 +3,16 @@
 //   x = scale (d0 2^16 + d1 2^8 + d2),  -128 <= d < 128: 24 bits below the largest |x| of those that share the scale
 //   x y = sx sy 2^32 (d0 e0 + (d0 e1 + d1 e0) 2^-8 + (d0 e2 + d1 e1 + d2 e0) 2^-16), but for what is below 2^-21 max|x| max|y|
 //
-// The three sums over inner indices are integers, exact in whatever order they are added, and are joined as floats once: an
-// element is off by no more than a chain of multiply-adds may be, relative to the lengths of its row and column. What inner
-// indices run over shares a scale, a row of the left factor and a column of the right one. Where its largest is infinite or not
-// a number, the scale is not a number, and so is all that it touches. Splitting floats for integer units: [Ootomo2024].
+// The three sums over inner indices are integers, exact in whatever order they are added, and are joined as floats once. What inner
+// indices run over shares a scale: a row of the left factor, a column of the right one. So errors are small beside the lengths
+// of row and column, as those of Winograd's sums are; beside a sum whose large terms are all times zero they need not be. Where
+// the largest is not finite, the scale is not a number, and so is all that it touches; below 2^-100 scales no longer shrink.
+// Floats as digits of integer units: [Ootomo2024].
 #pragma once
 
 #include <limits>
 
-#include "kernels/vec.hpp"
+#include "kernels/amx_tiles.hpp"
 
 namespace eddy::inline v0_1::EDDY_ISA {
 namespace {
@@ -71,7 +72,7 @@ struct Scales {
 };
 // From the largest magnitudes' bits.
 EDDY_INLINE Scales scales_of(__m512i bits) {
-  constexpr float kMost = 8355000, kLeast = 0x1p-100f;  // digits of 127 at most; 1 / kLeast is finite
+  constexpr float kMost = 8355000, kLeast = 0x1p-100f;  // digits of 127 at most; kMost / kLeast is finite
   const __m512 largest = _mm512_max_ps((__m512)bits, _mm512_set1_ps(kLeast));
   const __mmask16 finite = _mm512_cmplt_epi32_mask(bits, _mm512_set1_epi32(0x7f800000));
   const __m512 nothing = _mm512_set1_ps(std::numeric_limits<float>::quiet_NaN());
@@ -135,21 +136,6 @@ struct DigitColumns {
   static std::int64_t at(std::int64_t k) { return k / kInner * kStep + k % kInner * kSide; }
 };
 
-struct TileShapes {
-  std::uint8_t palette = 1, start = 0, reserved[14] = {};
-  std::uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-  std::uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-};
-alignas(64) constexpr TileShapes kTileShapes;
-
-// The thread's tile registers, for as long as it lives.
-struct Unit {
-  Unit() { _tile_loadconfig(&kTileShapes); }
-  ~Unit() { _tile_release(); }
-  Unit(const Unit&) = delete;
-  Unit& operator=(const Unit&) = delete;
-};
-
 // The sums of 16 rows at `a`, and with kBoth of the 16 rows behind them, with 16 columns: c[half][weight][row][column]. Rows are
 // at distance `row`, their lower digits at distance `plane`. `next`, as long as b, is called into the cache meanwhile.
 template <bool kBoth>
@@ -163,15 +149,15 @@ inline void multiply_digits(std::int64_t steps, const Digit* a, std::int64_t row
   if (kBoth) _tile_zero(4);
   if (kBoth) _tile_zero(5);
   const std::int64_t half = kSide * row;
-  for (std::int64_t s = 0; s < steps; ++s, a += kInner, b += kStep) {
 // The numbers of tiles must be literals.
-#define EDDY_ADD(left, upper, lower)                                                                \
-  _tile_loadd(6, a + left * plane, row);                                                            \
-  _tile_dpbssd(upper, 6, 7);                                                                        \
-  if (kBoth) _tile_loadd(6, a + left * plane + half, row);                                          \
-  if (kBoth) _tile_dpbssd(lower, 6, 7);                                                             \
-  for (int line = 0; line < 8; ++line) _mm_prefetch(next + 64 * line, _MM_HINT_T1);                 \
+#define EDDY_ADD(left, upper, lower)                                                \
+  _tile_loadd(6, a + left * plane, row);                                            \
+  _tile_dpbssd(upper, 6, 7);                                                        \
+  if (kBoth) _tile_loadd(6, a + left * plane + half, row);                          \
+  if (kBoth) _tile_dpbssd(lower, 6, 7);                                             \
+  for (int line = 0; line < 8; ++line) _mm_prefetch(next + 64 * line, _MM_HINT_T1); \
   next += 8 * 64;
+  for (std::int64_t s = 0; s < steps; ++s, a += kInner, b += kStep) {
     _tile_loadd(7, b, 64);
     EDDY_ADD(0, 0, 3)
     EDDY_ADD(1, 1, 4)
@@ -192,12 +178,15 @@ inline void multiply_digits(std::int64_t steps, const Digit* a, std::int64_t row
   __asm__ volatile("" ::: "memory");
 }
 
-// Row i of 32 of what multiply_digits left, its three sums joined, times the scales of the row and of the columns.
+// Row i of 32 of what multiply_digits left, its three sums joined, times the scales of the row and of the columns: the smaller
+// one first, so that nothing overflows on the way. A scale that is not a number stays: both instructions give their second
+// operand then.
 EDDY_INLINE __m512 product_of(const std::int32_t* sums, std::int64_t i, float row, __m512 columns) {
   const std::int32_t* at = sums + i / kSide * kSums + i % kSide * kSide;
   const auto sum = [&](int weight) { return _mm512_cvtepi32_ps(_mm512_load_si512(at + weight * kSide * kSide)); };
   const __m512 all = _mm512_fmadd_ps(_mm512_fmadd_ps(sum(2), _mm512_set1_ps(0x1p-8f), sum(1)), _mm512_set1_ps(0x1p-8f), sum(0));
-  return _mm512_mul_ps(_mm512_mul_ps(all, _mm512_set1_ps(row)), columns);
+  const __m512 rows = _mm512_set1_ps(row);
+  return _mm512_mul_ps(_mm512_mul_ps(all, _mm512_min_ps(rows, columns)), _mm512_max_ps(columns, rows));
 }
 
 }  // namespace

@@ -20,7 +20,7 @@
   }                                                                                              \
   }
 
-// The table of AVX-512 with other products.
+// The table of AVX-512 with other products; what is null in those stays.
 #define EDDY_PRODUCTS(unit)                                                 \
   namespace unit {                                                          \
   extern const ConvKernels conv_kernels;                                    \
@@ -28,9 +28,19 @@
   const KernelTable& table() noexcept {                                     \
     static const KernelTable all = [] {                                     \
       KernelTable t = avx512::table();                                      \
+      const ConvKernels conv = t.conv2d;                                    \
+      const LinearKernels linear = t.linear;                                \
       t.conv2d = conv_kernels;                                              \
       t.linear = linear_kernels;                                            \
-      t.linear.column_sums = avx512::linear_kernels.column_sums;            \
+      t.linear.column_sums = linear.column_sums;                            \
+      if (t.conv2d.backward_weight == nullptr) {                            \
+        t.conv2d.backward_weight = conv.backward_weight;                    \
+        t.conv2d.backward_weight_scratch = conv.backward_weight_scratch;    \
+      }                                                                     \
+      if (t.linear.backward_weight == nullptr) {                            \
+        t.linear.backward_weight = linear.backward_weight;                  \
+        t.linear.backward_weight_scratch = linear.backward_weight_scratch;  \
+      }                                                                     \
       return t;                                                             \
     }();                                                                    \
     return all;                                                             \

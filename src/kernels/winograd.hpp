@@ -24,7 +24,7 @@ constexpr std::int64_t kPanelRows = 256;            // rows of a panel of U that
 
 bool fused(const Winograd& w) { return w.tiles <= kFewTiles && w.s.out >= 4 * kPanel && w.s.in >= 64; }
 
-// Floats of a plane of V, and of M and U of one panel. V of a few tiles is sooner made than fetched from another core.
+// Floats of a plane of V, and of M and U of one panel.
 struct FusedPlanes {
   static constexpr std::int64_t kFlag = 16;  // a cache line
   bool own;

@@ -26,7 +26,7 @@ inline ConvShape transposed(const ConvShape& s) {
           .pad_left = 2 - s.pad_left};
 }
 
-constexpr std::int64_t kOwnTiles = 16;  // at most, whose V each slot makes for itself
+constexpr std::int64_t kOwnTiles = 16;  // tiles, at most, whose V each slot makes for itself: sooner made than fetched
 
 // How a picture falls into tiles of 4x4 outputs.
 struct Winograd {

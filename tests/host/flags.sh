@@ -25,7 +25,7 @@ int main() {
   using namespace eddy;
   const float host = host_product(40);
   std::uint64_t hash = 14695981039346656037ull;
-  for (const Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512}) {
+  for (const Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512, Isa::amx}) {
     if (!available(isa)) continue;
     const Context context(ContextOptions{.isa = isa, .threads = 2});
     const UNet unet({.sample_height = 8, .sample_width = 8, .in_channels = 1, .out_channels = 1,

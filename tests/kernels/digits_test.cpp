@@ -1,5 +1,5 @@
-// Products of digits in AMX's integers: as accurate as float32, whatever the factors are. What every instruction set must do is
-// tested with the operations; here are factors that are hard for digits.
+// Products of digits in AMX's integers: factors that are hard for them, and ways that a pool of many threads takes. What every
+// instruction set must do is tested with the operations.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -35,7 +35,7 @@ constexpr double kUlp = 0x1p-24;
 
 }  // namespace
 
-TEST_CASE("digits: a product is off by little more than a chain of multiply-adds, relative to the lengths of row and column", "[kernels][amx]") {
+TEST_CASE("digits: relative to the lengths of row and column a product is little off", "[kernels][amx]") {
   if (!available(Isa::amx)) return;
   const Context context = amx();
   const double spread = GENERATE(0.0, 4.0, 20.0, 60.0);
@@ -54,7 +54,8 @@ TEST_CASE("digits: a product is off by little more than a chain of multiply-adds
         rows += x * x;
         columns += w * w;
       }
-      const double off = std::abs(y.values()[static_cast<std::size_t>(r * kColumns + c)] - sum) / (std::sqrt(rows * columns) * kUlp);
+      const double value = y.values()[static_cast<std::size_t>(r * kColumns + c)];
+      const double off = std::abs(value - sum) / (std::sqrt(rows * columns) * kUlp);
       worst = std::max(worst, off);
       squares += off * off;
     }
@@ -72,7 +73,7 @@ TEST_CASE("digits: a row is as exact beside large ones as alone", "[kernels][amx
   const std::vector<float> b = spread_normals(kColumns * kInner, 0, 4);
   const Tensor weight = tensor(b, {kColumns, kInner}, context);
   const Tensor plain = linear(tensor(a, {kRows, kInner}, context), weight);
-  const float scales[] = {1, 0x1p80f, 0x1p-90f, 0x1p10f, 0, 0x1p-60f, 0x1p100f, 1};
+  const float scales[] = {1, 0x1p80f, 0x1p-90f, 0x1p10f, 0, 0x1p-60f, 0x1p110f, 1};
   for (std::int64_t r = 0; r < kRows; ++r) {
     for (std::int64_t k = 0; k < kInner; ++k) a[static_cast<std::size_t>(r * kInner + k)] *= scales[r % 8];
   }
@@ -155,5 +156,47 @@ TEST_CASE("digits: rows of two inputs behind each other are rows of one", "[kern
   for (const std::int64_t first : {1, 16, 37, 63}) {
     CAPTURE(first);
     CHECK(std::ranges::equal(conv2d(part(0, first), weight, {}, {}, part(first, kIn - first)).values(), whole.values()));
+  }
+}
+
+TEST_CASE("digits: nothing overflows on the way to a finite product", "[kernels][amx]") {
+  if (!available(Isa::amx)) return;
+  const Context context = amx();
+  const float row = GENERATE(0x1p116f, 0x1p-99f), column = 0x1p17f / row;
+  const Tensor y = linear(Tensor::full({3, 1000}, row, context), Tensor::full({40, 1000}, column, context));
+  for (const float value : y.values()) CHECK(std::abs(value / 0x1p17f - 1000) < 0.001f);
+}
+
+TEST_CASE("digits: sums of as many products as 32 bits hold, and of one more", "[kernels][amx]") {
+  if (!available(Isa::amx)) return;
+  for (const std::int64_t inner : {32768, 32769}) {
+    for (const float sign : {1.0f, -1.0f}) {
+      const Context context = amx(1);
+      const Tensor y = linear(Tensor::full({17, inner}, 1, context), Tensor::full({20, inner}, sign, context));
+      for (const float value : y.values()) CHECK(std::abs(value - sign * static_cast<float>(inner)) < 0.02f);
+    }
+  }
+}
+
+TEST_CASE("digits: convolutions have the same bytes on any number of threads", "[kernels][amx]") {
+  if (!available(Isa::amx)) return;
+  const std::int64_t out = GENERATE(48, 80, 200);  // more threads than groups of tiles: each takes some of the channels
+  constexpr std::int64_t kSize = 16, kChannels = 66;
+  const std::vector<float> x = spread_normals(kSize * kSize * kChannels, 1, 13), w = spread_normals(out * kChannels * 9, 1, 14),
+                           seed = spread_normals(kSize * kSize * out, 1, 15);
+  std::vector<float> values, slopes;
+  for (const int threads : {1, 2, 3, 5, 8}) {
+    const Context context = amx(threads);
+    const Tensor at = tensor(x, {1, kSize, kSize, kChannels}, context).variable();
+    const Tensor y = conv2d(at, tensor(w, {out, kChannels, 3, 3}, context), {},
+                            {.pad_top = 1, .pad_left = 1, .pad_bottom = 1, .pad_right = 1});
+    const Tensor dx = gradients(y, {at}, tensor(seed, {1, kSize, kSize, out}, context))[0];
+    if (threads == 1) {
+      values.assign(y.values().begin(), y.values().end());
+      slopes.assign(dx.values().begin(), dx.values().end());
+    }
+    CAPTURE(out, threads);
+    CHECK(std::ranges::equal(y.values(), values));
+    CHECK(std::ranges::equal(dx.values(), slopes));
   }
 }

@@ -99,8 +99,9 @@ void check_close(float got, const Sum& expected) {
 TEST_CASE("conv2d: a picture has the same bytes in any batch, whichever way the batch is shared out", "[ops][kernels]") {
   for (const Isa isa : test::instruction_sets()) {
     INFO(name(isa));
-    for (const auto [n, in, out, size] : {std::array<std::int64_t, 4>{75, 72, 132, 8}, {40, 300, 132, 8}, {7, 72, 132, 16}, {5, 300, 130, 13},
-                                          {7, 48, 50, 14}, {3, 64, 200, 30}}) {
+    const std::array<std::int64_t, 4> shapes[] = {{75, 72, 132, 8}, {40, 300, 132, 8}, {7, 72, 132, 16},
+                                                  {5, 300, 130, 13}, {7, 48, 50, 14},  {3, 64, 200, 30}};
+    for (const auto [n, in, out, size] : shapes) {
       const Context context(ContextOptions{.isa = isa, .threads = 2});
       const Case all(n, in, out, size, context);
       INFO(n << " x " << size << " x " << size << " x " << in << " -> " << out);
@@ -132,6 +133,20 @@ TEST_CASE("conv2d: gradients of weights of few tiles and of many, the same bytes
         check_close(weight_at(dw, o, c, tap), weight_gradient(k, o, c, tap));
       }
       CHECK(std::ranges::equal(dw.values(), run(same.x, same.weight, same.seed).dw.values()));
+    }
+  }
+}
+
+TEST_CASE("conv2d: no pictures are no work", "[ops][kernels]") {
+  for (const Isa isa : test::instruction_sets()) {
+    INFO(name(isa));
+    const Context context(ContextOptions{.isa = isa, .threads = 2});
+    for (const std::int64_t out : {48, 200}) {
+      const Case none(0, 64, out, 16, context);
+      const Results results = run(none.x, none.weight, none.seed);
+      CHECK(results.y.shape() == Shape{0, 16, 16, out});
+      CHECK(results.dx.elements() == 0);
+      CHECK(std::ranges::all_of(results.dw.values(), [](float v) { return v == 0; }));
     }
   }
 }
