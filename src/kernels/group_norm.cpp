@@ -63,26 +63,41 @@ struct Pixels {
   std::int64_t first, last;
 };
 
-// Two sums for each channel of a block over the pixels of a chunk; term(pixel, channel, lanes, a, b) adds both terms.
-template <class Term>
-inline void sum_chunk(const Norm& w, std::int64_t chunk, const Block& block, const Source& source, double* sums, Term term) {
+constexpr int kTogether = kWidth >= 16 ? 4 : 2;  // vectors of channels that are summed at a time: a pixel's lie side by side
+
+// Two sums for each of kVectors vectors of channels from c on, over the pixels of a chunk; channels end at `last`.
+template <int kVectors, class Term>
+inline void sum_channels(const Norm& w, std::int64_t chunk, const Source& source, std::int64_t c, std::int64_t last, double* sums,
+                         Term& term) {
   const std::int64_t begin = chunk * kChunk, end = w.end_of(chunk);
-  for (std::int64_t c = block.first; c < block.last; c += kWidth) {
-    const std::int64_t n = lower(kWidth, source.channels - c);
-    double first[kWidth] = {}, second[kWidth] = {};
-    for (std::int64_t p0 = begin; p0 < end; p0 += kPiece) {
-      Vec a = zero(), b = zero();
-      for (std::int64_t p = p0; p < lower(end, p0 + kPiece); ++p) term(p, c, n, a, b);
-      for (int q = 0; q < kWidth; ++q) {
-        first[q] += a[q];
-        second[q] += b[q];
-      }
+  double first[kVectors * kWidth] = {}, second[kVectors * kWidth] = {};
+  for (std::int64_t p0 = begin; p0 < end; p0 += kPiece) {
+    Vec a[kVectors], b[kVectors];
+    for (int v = 0; v < kVectors; ++v) a[v] = b[v] = zero();
+    for (std::int64_t p = p0; p < lower(end, p0 + kPiece); ++p) {
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) term(p, c + v * kWidth, source.channels - c - v * kWidth, a[v], b[v]);
     }
-    for (std::int64_t q = 0; q < n; ++q) {
-      sums[source.first + c + q] = first[q];
-      sums[w.channels + source.first + c + q] = second[q];
+    for (int q = 0; q < kVectors * kWidth; ++q) {
+      first[q] += a[q / kWidth][q % kWidth];
+      second[q] += b[q / kWidth][q % kWidth];
     }
   }
+  for (std::int64_t q = 0; q < lower(kVectors * kWidth, last - c); ++q) {
+    sums[source.first + c + q] = first[q];
+    sums[w.channels + source.first + c + q] = second[q];
+  }
+}
+
+// The same for each channel of a block; term(pixel, channel, lanes, a, b) adds both terms.
+template <class Term>
+inline void sum_chunk(const Norm& w, std::int64_t chunk, const Block& block, const Source& source, double* sums, Term term) {
+  std::int64_t c = block.first;
+  for (; c + (kTogether - 1) * kWidth < block.last; c += kTogether * kWidth) {
+    sum_channels<kTogether>(w, chunk, source, c, block.last, sums, term);
+  }
+  for (; c + kWidth < block.last; c += 2 * kWidth) sum_channels<2>(w, chunk, source, c, block.last, sums, term);
+  if (c < block.last) sum_channels<1>(w, chunk, source, c, block.last, sums, term);
 }
 
 void block_statistics(const Norm& w, std::int64_t sample, std::int64_t chunk, const Block& block, double* partials) {
