@@ -48,6 +48,9 @@ class EDDY_API Call {
   // In vjp: memory for the gradient of input i, of its shape and uninitialised. It is where the gradient is wanted in the
   // end when that can be; so take it for gradients that are written whole.
   Tensor gradient_memory(int i) const;
+  // In vjp: what input i got from other operations so far, when it is no leaf; else empty. It is taken over: result[i] must
+  // then include it, which spares a pass over memory.
+  Tensor gradient_so_far(int i) const;
 
  private:
   const void* raw_attributes() const noexcept;

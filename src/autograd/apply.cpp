@@ -119,6 +119,11 @@ Tensor Call::gradient_memory(int i) const {
   return Tensor::uninitialised(input_shape(i), DType::f32, context());
 }
 
+Tensor Call::gradient_so_far(int i) const {
+  if (state_.backward == nullptr) return {};
+  return state_.backward->take_pending(state_.node->parents[static_cast<std::size_t>(i)].get());
+}
+
 bool Call::remaking() const noexcept { return state_.remaking; }
 const Context& Call::context() const { return state_.context; }
 const void* Call::raw_attributes() const noexcept { return state_.attributes; }

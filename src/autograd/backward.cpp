@@ -168,6 +168,14 @@ Tensor Backward::lend(const Node* leaf) {
   return sink->second.into;
 }
 
+Tensor Backward::take_pending(const Node* node) {
+  const auto found = pending_.find(node);
+  if (found == pending_.end()) return {};
+  Tensor result = std::move(found->second);
+  pending_.erase(found);
+  return result;
+}
+
 void Backward::fill_rest() {
   for (auto& [leaf, sink] : sinks_) {
     if (sink.into.defined() && !sink.arrived) std::fill_n(Tensor::Access::write(sink.into), sink.into.elements(), 0.0f);

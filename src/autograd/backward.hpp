@@ -24,6 +24,8 @@ class Backward {
   Tensor take(const Tensor& leaf);
   // Where the first gradient for a leaf goes, when no one has it yet; else empty.
   Tensor lend(const Node* leaf);
+  // What arrived at the output of an operation so far, which forgets it; empty when nothing did.
+  Tensor take_pending(const Node* node);
   // Zeros where no gradient arrived.
   void fill_rest();
 

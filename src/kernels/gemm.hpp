@@ -241,19 +241,5 @@ inline void pack_panels(const Launch& launch, std::int64_t k, std::int64_t n, Re
   });
 }
 
-// Sums of `rows` rows of n floats in an order that only `rows` fixes: pieces of 64 rows, pieces added in order.
-inline void sum_rows(std::int64_t rows, std::int64_t n, const Real* x, std::int64_t ld, Real* out) {
-  for (std::int64_t j = 0; j < n; j += kWidth) {
-    Vec total = zero();
-    for (std::int64_t r0 = 0; r0 < rows; r0 += 64) {
-      Vec piece = zero();
-      const std::int64_t end = lower(rows, r0 + 64);
-      for (std::int64_t r = r0; r < end; ++r) piece += load_up_to(x + r * ld + j, n - j);
-      total += piece;
-    }
-    store_up_to(out + j, total, n - j);
-  }
-}
-
 }  // namespace
 }  // namespace eddy::inline v0_1::EDDY_ISA

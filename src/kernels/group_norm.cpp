@@ -270,18 +270,19 @@ void gradient_factors(const Norm& w, std::int64_t sample, const Real* stats, dou
   }
 }
 
-void finish(const Norm& w, std::int64_t sample, const Pixels& pixels, const Real* factors, const GroupNormGradients<Real>& g) {
-  for (int i = 0; i < w.sources(); ++i) {
-    const Source source = w.source(i, sample);
-    const Real* f = factors + source.first;
-    for (std::int64_t p = pixels.first; p < pixels.last; ++p) {
-      const Real* x = source.data + p * source.channels;
-      Real* dx = (i == 0 ? g.dx : g.dx2) + (sample * w.s.pixels + p) * source.channels;
-      for (std::int64_t c = 0; c < source.channels; c += kWidth) {
-        const std::int64_t n = source.channels - c;
-        const Vec t = fma(load_up_to(x + c, n), load_up_to(f + w.channels + c, n), load_up_to(f + 2 * w.channels + c, n));
-        store_up_to(dx + c, fma(load_up_to(dx + c, n), load_up_to(f + c, n), t), n);
-      }
+template <bool kOnto>
+void finish(const Norm& w, std::int64_t sample, const Pixels& pixels, const Source& source, const Real* factors, const Real* onto,
+            Real* all) {
+  const Real* f = factors + source.first;
+  for (std::int64_t p = pixels.first; p < pixels.last; ++p) {
+    const Real* x = source.data + p * source.channels;
+    const std::int64_t at = (sample * w.s.pixels + p) * source.channels;
+    Real* dx = all + at;
+    for (std::int64_t c = 0; c < source.channels; c += kWidth) {
+      const std::int64_t n = source.channels - c;
+      const Vec t = fma(load_up_to(x + c, n), load_up_to(f + w.channels + c, n), load_up_to(f + 2 * w.channels + c, n));
+      const Vec own = fma(load_up_to(dx + c, n), load_up_to(f + c, n), t);
+      store_up_to(dx + c, kOnto ? load_up_to(onto + at + c, n) + own : own, n);
     }
   }
 }
@@ -324,7 +325,12 @@ void backward(const Launch& launch, const GroupNormShape& s, const GroupNormInpu
   const auto settle = [&](std::int64_t sample) {
     gradient_factors(w, sample, stats, joined(w, sample, partials), factors(sample));
   };
-  const auto write = [&](std::int64_t sample, const Pixels& pixels) { finish(w, sample, pixels, factors(sample), g); };
+  const auto write = [&](std::int64_t sample, const Pixels& pixels) {
+    for (int i = 0; i < w.sources(); ++i) {
+      const Real* onto = i == 0 ? g.onto : g.onto2;
+      (onto ? finish<true> : finish<false>)(w, sample, pixels, w.source(i, sample), factors(sample), onto, i == 0 ? g.dx : g.dx2);
+    }
+  };
   in_stages(launch, w, false, prepare, sum, settle, write);
   parameter_gradients(w, partials, g);
 }

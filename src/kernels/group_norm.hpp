@@ -30,6 +30,8 @@ struct GroupNormGradients {
   Real* dbeta;
   Real* dscale;  // (n, c1 + c2) or null
   Real* dshift;
+  const Real* onto = nullptr;  // what is added to dx and to dx2
+  const Real* onto2 = nullptr;
 };
 
 template <class Real>

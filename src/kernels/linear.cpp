@@ -92,13 +92,31 @@ void backward_weight(const Launch& launch, std::int64_t rows, std::int64_t in, s
   });
 }
 
+// Sums of `rows` rows of kVectors vectors, n floats of them there, in an order that only `rows` fixes: pieces of 64 rows, pieces
+// added in order.
+template <int kVectors>
+inline void sum_rows(std::int64_t rows, std::int64_t n, const float* x, std::int64_t ld, float* out) {
+  Vec total[kVectors] = {};
+  for (std::int64_t r0 = 0; r0 < rows; r0 += 64) {
+    Vec piece[kVectors] = {};
+    for (std::int64_t r = r0; r < lower(rows, r0 + 64); ++r) {
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) piece[v] += load_up_to(x + r * ld + v * kWidth, n - v * kWidth);
+    }
+    for (int v = 0; v < kVectors; ++v) total[v] += piece[v];
+  }
+  for (int v = 0; v < kVectors; ++v) store_up_to(out + v * kWidth, total[v], n - v * kWidth);
+}
+
 void column_sums(const Launch& launch, std::int64_t groups, std::int64_t rows, std::int64_t columns, const float* x,
                  float* out) {
-  constexpr std::int64_t kBlock = 4 * kWidth;
-  const std::int64_t blocks = ceil_div(columns, kBlock);
+  constexpr int kVectors = 4;
+  const std::int64_t blocks = ceil_div(columns, kVectors * kWidth);
   parallel(launch, groups * blocks, [&](std::int64_t tile, int) {
-    const std::int64_t g = tile / blocks, j = tile % blocks * kBlock;
-    sum_rows(rows, lower(kBlock, columns - j), x + g * rows * columns + j, columns, out + g * columns + j);
+    const std::int64_t g = tile / blocks, j = tile % blocks * kVectors * kWidth, n = lower(kVectors * kWidth, columns - j);
+    with_rows<kVectors>(static_cast<int>(ceil_div(n, kWidth)), [&]<int kCount>() {
+      sum_rows<kCount>(rows, n, x + g * rows * columns + j, columns, out + g * columns + j);
+    });
   });
 }
 

@@ -56,8 +56,11 @@ void vjp(Call& call, const Tensor& g, std::span<Tensor> result) {
   for (int i = 0; i < 6; ++i) {
     if (call.has(i)) result[static_cast<std::size_t>(i)] = make(call.input_shape(i), context);
   }
+  const auto so_far = [&](int i) { return call.wants(i) ? call.gradient_so_far(i) : Tensor{}; };
+  const Tensor onto = so_far(kX), onto2 = so_far(kX2);
   const GroupNormGradients<float> gradients{write(result[kX]),    write(result[kX2]),    write(result[kGamma]),
-                                            write(result[kBeta]), write(result[kScale]), write(result[kShift])};
+                                            write(result[kBeta]), write(result[kScale]), write(result[kShift]),
+                                            data(onto),           data(onto2)};
   const PoolBlock scratch(context, scratch_bytes(kernels, w.shape));
   kernels.backward(launch_of(context), w.shape, w.inputs, data(call.saved(0)), data(g), gradients, scratch.floats());
 }
