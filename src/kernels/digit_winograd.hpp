@@ -10,7 +10,7 @@ namespace eddy::inline v0_1::EDDY_ISA {
 namespace {
 
 constexpr std::int64_t kDigitGroup = 2 * kSide;  // tiles that one thread takes at a time
-constexpr std::int64_t kFewDigitTiles = 64;      // of the fused way, at most
+constexpr std::int64_t kFewDigitTiles = 48;      // of the fused way, at most
 
 // V of some tiles: scales [place][tile], digits [place][digit][tile][inner index].
 struct DigitRows {
