@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """What eddy costs the program that uses it: seconds of compiling that `#include <eddy/eddy.hpp>` adds to a file that has the
-same standard headers (-O0), and the size of examples/embed linked statically and stripped.
+same standard headers (-O0), and the size of examples/embed linked statically, without unused sections, and stripped.
 
     bench/footprint.py [--compiler g++] [--count 10]
 
@@ -42,7 +42,7 @@ def main():
         open(plain, "w").write(text)
         open(ours, "w").write(text + "#include <eddy/eddy.hpp>\n")
         pairs = [[compile_seconds(a.compiler, path) for path in (plain, ours)] for _ in range(a.count + 1)][1:]
-        run([a.compiler, "-std=c++20", "-O2", "-static", "-s", "-I", ROOT / "include", ROOT / "examples/embed/main.cpp",
+        run([a.compiler, "-std=c++20", "-O2", "-static", "-s", "-Wl,--gc-sections", "-I", ROOT / "include", ROOT / "examples/embed/main.cpp",
              BUILD / "src/libeddy.a", "-o", program])
         megabytes = os.path.getsize(program) / 1e6
     without, whole = zip(*pairs)
