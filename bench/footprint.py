@@ -42,8 +42,8 @@ def main():
         open(plain, "w").write(text)
         open(ours, "w").write(text + "#include <eddy/eddy.hpp>\n")
         pairs = [[compile_seconds(a.compiler, path) for path in (plain, ours)] for _ in range(a.count + 1)][1:]
-        run([a.compiler, "-std=c++20", "-O2", "-static", "-s", "-Wl,--gc-sections", "-I", ROOT / "include", ROOT / "examples/embed/main.cpp",
-             BUILD / "src/libeddy.a", "-o", program])
+        run([a.compiler, "-std=c++20", "-O2", "-static", "-s", "-Wl,--gc-sections", "-I", ROOT / "include",
+             ROOT / "examples/embed/main.cpp", BUILD / "src/libeddy.a", "-o", program])
         megabytes = os.path.getsize(program) / 1e6
     without, whole = zip(*pairs)
     added = statistics.median(whole) - statistics.median(without)

@@ -14,9 +14,9 @@
 namespace eddy::inline v0_1 {
 
 // The instruction sets that kernels are built for. `best` picks the widest one that this CPU has; `baseline` is what every
-// CPU of the architecture has: SSE2 on x86-64, and on arm64 another name of neon. `amx` is avx512 with
-// large products in AMX's integer units, whose errors are float32's relative to the lengths of rows and columns; a Context of it
-// asks Linux for AMX's registers, for the whole process.
+// CPU of the architecture has: SSE2 on x86-64, and on arm64 another name of neon. `amx` is avx512 with large
+// products in AMX's integer units, whose errors are small beside the lengths of rows and columns (docs/architecture.md); a Context
+// of it asks Linux for AMX's registers, for the whole process.
 enum class Isa { best, baseline, avx2, avx512, amx, neon };
 
 EDDY_API const char* name(Isa) noexcept;

@@ -48,7 +48,13 @@ Isa isa_named(const std::string& text) {
   throw Error("EDDY_ISA: must be baseline, avx2, avx512, amx or neon, got '" + text + "'");
 }
 
-const char* const kNoTiles = "the operating system does not let this process use AMX";
+// What keeps a Context from the set; empty when nothing does. Asks the system where the set needs that.
+std::string refusal(Isa isa) {
+  const std::string set = std::string("the instruction set ") + name(isa);
+  const bool kept_back = isa == Isa::amx && product_units().amx_int8 && !cpu_has(isa);
+  if (!available(isa) && !kept_back) return set + " is not in this " + (cpu_has(isa) ? "build" : "CPU");
+  return kept_back || (isa == Isa::amx && !request_tiles()) ? set + " is not possible: " + kNoTiles : "";
+}
 
 Isa choose(Isa asked) {
   if (asked == Isa::best) {
@@ -57,15 +63,11 @@ Isa choose(Isa asked) {
   }
   if (asked == Isa::best) {
     for (const Isa isa : kSets) {
-      if (available(isa) && (isa != Isa::amx || request_tiles())) return isa;
+      if (refusal(isa).empty()) return isa;
     }
   }
-  if (cpu_has(asked) && asked == Isa::amx && !request_tiles()) throw Error(std::string("Context: ") + kNoTiles);
-  if (!available(asked)) {
-    const bool kept_back = asked == Isa::amx && product_units().amx_int8 && !cpu_has(asked);
-    throw Error(std::string("Context: the instruction set ") + name(asked) + " is not in this " +
-                (cpu_has(asked) ? "build" : kept_back ? "operating system" : "CPU"));
-  }
+  const std::string why = refusal(asked);
+  if (!why.empty()) throw Error("Context: " + why);
   return asked;
 }
 

@@ -181,7 +181,7 @@ const char* missing(Products products, const ProductUnits& u) noexcept {
   if (!u.avx512_bf16) return "the CPU has no AVX-512 BF16";
   if (products != Products::bf16_amx) return "";
   if (!u.amx_bf16) return "the CPU has no AMX BF16";
-  return u.tiles_saved ? "" : "the operating system does not let this process use AMX";
+  return u.tiles_saved ? "" : kNoTiles;
 }
 
 int usable_cpus() {

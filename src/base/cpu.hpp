@@ -21,6 +21,8 @@ ProductUnits product_units() noexcept;
 // Asks the system for AMX's registers, for the whole process.
 bool request_tiles() noexcept;
 
+inline constexpr const char* kNoTiles = "the operating system does not let this process use AMX";
+
 // The first thing that is missing for these products, as part of a message; empty when nothing is.
 const char* missing(Products products, const ProductUnits& units) noexcept;
 
