@@ -100,10 +100,12 @@ void winograd_grouped(const Launch& launch, const Winograd& w, const float* x, c
     float* v = scratch + slot * group_floats(w);
     float* m = v + 36 * plane(count, w.in_pad);
     for (std::int64_t t = 0; t < count; ++t) {
+      call_ahead(w, first + t, inputs(w.s, x), {0, w.s.in});
       transform_input(w, first + t, {0, w.s.in}, x, v + t * w.in_pad, plane(count, w.in_pad));
     }
     for (std::int64_t p = 0; p < 36; ++p) multiply_plane(w, p, count, v, u, m);
     for (std::int64_t t = 0; t < count; ++t) {
+      call_ahead(w, first + t, outputs(w.s, y), {0, w.s.out});
       transform_output(w, first + t, {0, w.s.out}, m + t * w.out_pad, plane(count, w.out_pad), add, y);
     }
   });

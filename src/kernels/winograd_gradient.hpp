@@ -142,7 +142,11 @@ void many_tiles(const Launch& launch, const GradientPlan& g, const float* x, con
       const std::int64_t v_plane = plane(count, g.v_row), z_plane = plane(count, g.z_row);
       float* v = scratch + slot * g.piece_floats();
       float* z = v + 36 * v_plane;
-      for (std::int64_t t = 0; t < count; ++t) transform_both(g, first + t, t, ins, outs, x, dy, v, v_plane, z, z_plane);
+      for (std::int64_t t = 0; t < count; ++t) {
+        call_ahead(w, first + t, inputs(w.s, x), ins);
+        call_ahead(w, first + t, outputs(w.s, dy), outs);
+        transform_both(g, first + t, t, ins, outs, x, dy, v, v_plane, z, z_plane);
+      }
       add_pieces(g, outs.end - outs.first, ins.end - ins.first, count, v, v_plane, z, z_plane, first == begin, du);
     }
   });
