@@ -33,7 +33,7 @@ struct DigitPlan {
   std::int64_t columns;  // output channels whose M is there at a time
 
   explicit DigitPlan(const ConvShape& s)
-      : w(s), fused(fused_digits(w)), own(fused && w.tiles <= kOwnTiles), v(fused ? w.tiles : kDigitGroup, s.in),
+      : w(s, false), fused(fused_digits(w)), own(fused && w.tiles <= kOwnTiles), v(fused ? w.tiles : kDigitGroup, s.in),
         u(36, s.in, fused ? kSide : s.out), columns(fused ? kSide : lower(round_up(s.out, kSide), s.in <= 128 ? 64 : 128)) {}
   std::int64_t tile_plane() const { return odd_lines(w.in_pad); }
   std::int64_t m_plane() const { return plane(v.tiles, columns); }
@@ -101,7 +101,7 @@ void digit_pack(const Launch& launch, const ConvShape& s, const Kernels3x3& weig
 // Row t of V at every place, from tile `tile`.
 inline void make_rows(const DigitPlan& d, std::int64_t tile, std::int64_t t, const float* x, float* in_float, float* v) {
   const std::int64_t in = d.w.s.in, stride = d.tile_plane();
-  transform_input(d.w, tile, {0, in}, x, in_float, stride);
+  transform_input(d.w, d.w.place(tile), {0, in}, x, in_float, stride);
   alignas(64) float to[48], back[48];
   for (std::int64_t p = 0; p < 36; p += kSide) {
     __m512i largest[16];
@@ -170,7 +170,7 @@ void digits_fused(const Launch& launch, const DigitPlan& d, const float* x, cons
       multiply_places(d, t, lower(2 * kSide, w.tiles - t), v, u, 0, 1, m);
     }
     for (std::int64_t t = 0; t < w.tiles; ++t) {
-      transform_output(w, t, {column, lower(column + kSide, w.s.out)}, m + t * d.columns, d.m_plane(), add, y);
+      transform_output(w, w.place(t), {column, lower(column + kSide, w.s.out)}, m + t * d.columns, d.m_plane(), add, y);
     }
   });
 }
@@ -194,7 +194,7 @@ void digits_grouped(const Launch& launch, const DigitPlan& d, const float* x, co
       const std::int64_t end = lower(column + d.columns, last);
       multiply_places(d, 0, count, v, u, column / kSide, ceil_div(end, kSide), m);
       for (std::int64_t t = 0; t < count; ++t) {
-        transform_output(w, first + t, {column, end}, m + t * d.columns, d.m_plane(), add, y);
+        transform_output(w, w.place(first + t), {column, end}, m + t * d.columns, d.m_plane(), add, y);
       }
     }
   });

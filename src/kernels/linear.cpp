@@ -72,11 +72,6 @@ void backward_weight(const Launch& launch, std::int64_t rows, std::int64_t in, s
     const std::int64_t first = part * rows / cut.parts, count = (part + 1) * rows / cut.parts - first;
     const std::int64_t row = cut.parts > 1 ? in : ld;
     float* c = (cut.parts > 1 ? partials + part * cut.size : dw) + o * row + i;
-    if (count == 0) {
-      for (std::int64_t r = 0; r < m; ++r) {
-        for (std::int64_t q = 0; q < n; ++q) c[r * row + q] = 0;
-      }
-    }
     product_transposed(m, n, count, dy + first * out + o, out, x + first * in + i, in, c, row,
                        scratch + slot * kGradDepth * kPanel, false);
   });

@@ -1,6 +1,6 @@
 // 3x3 convolutions of stride 1 by Winograd's F(4x4, 3x3) [Lavin2016, 4.3].
 //
-//   Y = A^T [ (G g G^T) * (B^T d B) ] A        d: 6x6 of the input, g: 3x3 weights, Y: 4x4 of the output
+//   Y = A^T [ (G g G^T) * (B^T d B) ] A        d: 6x6 of the input, g: 3x3 weights, Y: 4x4 of the output (or 3 high or wide)
 //   dd: the same form with g turned by 180 degrees, input and output channels changed over
 //
 // The product * is elementwise over the 36 places of a tile, and there a matrix product over the channels: 36 planes of
@@ -60,10 +60,11 @@ void winograd_pack(const Launch& launch, const ConvShape& s, const Kernels3x3& w
   });
 }
 
-// Plane p of `count` tiles: M = V U.
-inline void multiply_plane(const Winograd& w, std::int64_t p, std::int64_t count, const float* v, const float* u, float* m) {
-  product(count, w.out_pad, {v + p * plane(count, w.in_pad), w.s.in, w.in_pad}, {nullptr, 0, 0}, u + p * w.out_pad * w.s.in,
-          m + p * plane(count, w.out_pad), w.out_pad, {});
+// Plane p, of the rows that have it: M = V U.
+inline void multiply_plane(const Winograd& w, std::int64_t p, std::int64_t count, Range rows, const float* v, const float* u,
+                           float* m) {
+  product(rows.count(), w.out_pad, {v + p * plane(count, w.in_pad) + rows.first * w.in_pad, w.s.in, w.in_pad}, {nullptr, 0, 0},
+          u + p * w.out_pad * w.s.in, m + p * plane(count, w.out_pad) + rows.first * w.out_pad, w.out_pad, {});
 }
 
 // Groups of tiles: a share for each slot, which finds in its cache what it wrote before; the last quarter of a long share in
@@ -83,7 +84,7 @@ struct Groups {
   std::int64_t of_share() const { return large + rest; }
   std::int64_t count() const { return ceil_div(tiles, share) * of_share(); }
   // First tile and end, which may be the same.
-  Channels range(std::int64_t g) const {
+  Range range(std::int64_t g) const {
     const std::int64_t i = g % of_share(), begin = g / of_share() * share, end = lower(tiles, begin + share);
     const std::int64_t first = begin + (i < large ? i * kGroup : large * kGroup + (i - large) * each);
     return {lower(first, end), lower(first + (i < large ? kGroup : each), end)};
@@ -94,19 +95,22 @@ void winograd_grouped(const Launch& launch, const Winograd& w, const float* x, c
                       float* scratch) {
   const Groups groups(w.tiles, launch.slots);
   parallel(launch, groups.count(), [&](std::int64_t g, int slot) {
-    const auto [first, end] = groups.range(g);
-    const std::int64_t count = end - first;
+    const Range tiles = groups.range(g);
+    const std::int64_t count = tiles.count(), v_plane = plane(count, w.in_pad), m_plane = plane(count, w.out_pad);
     if (count == 0) return;
+    const PlaneRows rows(w, tiles);
     float* v = scratch + slot * group_floats(w);
-    float* m = v + 36 * plane(count, w.in_pad);
-    for (std::int64_t t = 0; t < count; ++t) {
-      call_ahead(w, first + t, inputs(w.s, x), {0, w.s.in});
-      transform_input(w, first + t, {0, w.s.in}, x, v + t * w.in_pad, plane(count, w.in_pad));
+    float* m = v + 36 * v_plane;
+    for (std::int64_t t = tiles.first; t < tiles.end; ++t) {
+      const Winograd::Place at = w.place(t);
+      call_ahead(w, t, inputs(w.s, x), {0, w.s.in});
+      transform_input(w, at, {0, w.s.in}, x, v + rows.row(w, t, at) * w.in_pad, v_plane);
     }
-    for (std::int64_t p = 0; p < 36; ++p) multiply_plane(w, p, count, v, u, m);
-    for (std::int64_t t = 0; t < count; ++t) {
-      call_ahead(w, first + t, outputs(w.s, y), {0, w.s.out});
-      transform_output(w, first + t, {0, w.s.out}, m + t * w.out_pad, plane(count, w.out_pad), add, y);
+    for (std::int64_t p = 0; p < 36; ++p) multiply_plane(w, p, count, rows.of(p), v, u, m);
+    for (std::int64_t t = tiles.first; t < tiles.end; ++t) {
+      const Winograd::Place at = w.place(t);
+      call_ahead(w, t, outputs(w.s, y), {0, w.s.out});
+      transform_output(w, at, {0, w.s.out}, m + rows.row(w, t, at) * w.out_pad, m_plane, add, y);
     }
   });
 }
@@ -128,7 +132,7 @@ inline void multiply_rows(const Vec (&u)[36][kTinyRows], std::int64_t rows, cons
   }
 }
 
-// M of kWidth columns for very few tiles: U is multiplied as it comes, in the nearest cache.
+// M of kWidth columns for very few tiles, of all places alike: U is multiplied as it comes, in the nearest cache.
 inline void multiply_tiny(const Winograd& w, const Kernels3x3& weights, std::int64_t column, const float* v, std::int64_t v_plane,
                           float* m, std::int64_t m_plane) {
   for (std::int64_t c = 0; c < w.s.in; c += kWidth) {
@@ -147,7 +151,12 @@ inline void multiply_tiny(const Winograd& w, const Kernels3x3& weights, std::int
 void winograd_fused(const Launch& launch, const Winograd& w, const float* x, const Kernels3x3& weights, const OutputTerms& add,
                     float* y, float* scratch) {
   const FusedPlanes planes(w);
-  const auto input = [&](std::int64_t t, float* v) { transform_input(w, t, {0, w.s.in}, x, v + t * w.in_pad, planes.v); };
+  const bool tiny = w.tiles <= kTinyTiles;
+  const PlaneRows plane_rows(w, {0, w.tiles});
+  const auto input = [&](std::int64_t t, float* v) {
+    const Winograd::Place at = w.place(t);
+    transform_input(w, at, {0, w.s.in}, x, v + plane_rows.row(w, t, at) * w.in_pad, planes.v);
+  };
   float* slots = scratch + (planes.own ? 0 : 36 * planes.v);
   if (planes.own) {
     for (int slot = 0; slot < launch.slots; ++slot) slots[slot * planes.slot()] = 0;
@@ -160,11 +169,14 @@ void winograd_fused(const Launch& launch, const Winograd& w, const float* x, con
     float* u = m + 36 * planes.m;
     float* v = planes.own ? u + 36 * planes.u : scratch;
     if (planes.own && *made == 0) {
+      if (tiny && w.of_picture != w.high.large * w.wide.large) {  // places that small tiles have not are multiplied, too
+        for (std::int64_t i = 0; i < 36 * planes.v; ++i) v[i] = 0;
+      }
       for (std::int64_t t = 0; t < w.tiles; ++t) input(t, v);
       *made = 1;
     }
     const std::int64_t column = panel * kPanel;
-    if (w.tiles <= kTinyTiles) {
+    if (tiny) {
       for (std::int64_t half = 0; half < kPanel; half += kWidth) {
         multiply_tiny(w, weights, column + half, v, planes.v, m + half, planes.m);
       }
@@ -173,13 +185,15 @@ void winograd_fused(const Launch& launch, const Winograd& w, const float* x, con
         const std::int64_t rows = lower(kPanelRows, w.s.in - c);
         transform_weights(weights, column, c, c + rows, u, planes.u);
         for (std::int64_t p = 0; p < 36; ++p) {
-          product(w.tiles, kPanel, {v + p * planes.v + c, rows, w.in_pad}, {nullptr, 0, 0}, u + p * planes.u, m + p * planes.m,
-                  kPanel, {}, c > 0, Next::rows);
+          const Range tiles = plane_rows.of(p);
+          product(tiles.count(), kPanel, {v + p * planes.v + tiles.first * w.in_pad + c, rows, w.in_pad}, {nullptr, 0, 0},
+                  u + p * planes.u, m + p * planes.m + tiles.first * kPanel, kPanel, {}, c > 0, Next::rows);
         }
       }
     }
     for (std::int64_t t = 0; t < w.tiles; ++t) {
-      transform_output(w, t, {column, lower(column + kPanel, w.s.out)}, m + t * kPanel, planes.m, add, y);
+      const Winograd::Place at = w.place(t);
+      transform_output(w, at, {column, lower(column + kPanel, w.s.out)}, m + plane_rows.row(w, t, at) * kPanel, planes.m, add, y);
     }
   });
 }

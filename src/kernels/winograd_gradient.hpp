@@ -1,6 +1,7 @@
 // Gradients of the weights of 3x3 convolutions of stride 1 by Winograd's F(4x4, 3x3) [Lavin2016, 4.3].
 //
-//   dg = G^T dU G,  dU = sum over tiles (B^T d B) * (A dY A^T),  at each of the 36 places dU (out x in) = Z^T V
+//   dg = G^T dU G,  dU = sum over tiles (B^T d B) * (A dY A^T),  at each of the 36 places dU (out x in) = Z^T V of
+//                                                                  the tiles that have it
 //
 // Tiles are summed in pieces whose lengths the shape fixes, pieces in order within a part, parts in order: threads change
 // nothing. Blocks of dU stay in the second-level cache while all tiles of a part pass by.
@@ -46,9 +47,9 @@ struct GradientPlan {
   std::int64_t blocks() const { return ceil_div(w.s.out, outs) * ceil_div(w.s.in, ins); }
   std::int64_t piece_floats() const { return 36 * (plane(piece, v_row) + plane(piece, z_row)); }
   // Which channels block b holds.
-  Channels outs_of(std::int64_t b) const { return range(b / ceil_div(w.s.in, ins), outs, w.s.out); }
-  Channels ins_of(std::int64_t b) const { return range(b % ceil_div(w.s.in, ins), ins, w.s.in); }
-  static Channels range(std::int64_t i, std::int64_t length, std::int64_t all) {
+  Range outs_of(std::int64_t b) const { return range(b / ceil_div(w.s.in, ins), outs, w.s.out); }
+  Range ins_of(std::int64_t b) const { return range(b % ceil_div(w.s.in, ins), ins, w.s.in); }
+  static Range range(std::int64_t i, std::int64_t length, std::int64_t all) {
     return {i * length, lower(all, (i + 1) * length)};
   }
 };
@@ -58,73 +59,84 @@ std::int64_t winograd_backward_weight_scratch(const ConvShape& s, int slots) {
   return g.few ? g.piece_floats() + slots * g.du_floats() : slots * g.piece_floats() + g.parts * g.blocks() * g.du_floats();
 }
 
-template <Rows kPair>
+template <Rows kPair, int kHigh, int kWide>
 EDDY_INLINE void transform_gradient_pair(const TileRows<4>& rows, std::int64_t column, std::int64_t width, std::int64_t out,
                                          std::int64_t k, float* z, std::int64_t stride) {
   Vec upper[6], lower[6];
 #pragma GCC unroll 4
-  for (int j = 0; j < 4; ++j) {
+  for (int j = 0; j < kWide; ++j) {
     if (column + j >= width) {
       upper[j] = lower[j] = zero();
     } else {
       const std::int64_t offset = (column + j) * out + k;
-      output_gradient_pair<kPair>(upper[j], lower[j], [&](int i) { return rows.at(i, offset, out - k); });
+      output_gradient_pair<kPair, kHigh>(upper[j], lower[j], [&](int i) { return rows.at(i, offset, out - k); });
     }
   }
-  output_gradient_1d(upper);
-  output_gradient_1d(lower);
-  store_pair<kPair>(z, stride, upper, lower);
+  output_gradient_1d<kWide>(upper);
+  if (has_row(kHigh, lower_row(kPair))) output_gradient_1d<kWide>(lower);
+  store_pair<kPair, kHigh, kWide>(z, stride, upper, lower);
 }
 
-// The 4x4 gradient of a tile's output, transformed: z[plane * stride + channel - channels.first].
-inline void transform_gradient(const Winograd& w, std::int64_t tile, Channels channels, const float* dy, float* z,
+// The gradient of a tile's output, transformed: z[plane * stride + channel - channels.first] of the places that it has.
+inline void transform_gradient(const Winograd& w, const Winograd::Place& at, Range channels, const float* dy, float* z,
                                std::int64_t stride) {
   const ConvShape& s = w.s;
-  const Winograd::Place at = w.place(tile);
   const TileRows<4> rows(dy + at.sample * s.out_height * s.out_width * s.out, at.row, s.out_height, s.out_width * s.out);
-  for (std::int64_t k = channels.first; k < channels.end; k += kWidth, z += kWidth) {
-    transform_gradient_pair<Rows::outer>(rows, at.column, s.out_width, s.out, k, z, stride);
-    transform_gradient_pair<Rows::one>(rows, at.column, s.out_width, s.out, k, z, stride);
-    transform_gradient_pair<Rows::two>(rows, at.column, s.out_width, s.out, k, z, stride);
-  }
+  with_outputs(at, [&]<int kHigh, int kWide>() {
+    float* to = z;
+    for (std::int64_t k = channels.first; k < channels.end; k += kWidth, to += kWidth) {
+      transform_gradient_pair<Rows::outer, kHigh, kWide>(rows, at.column, s.out_width, s.out, k, to, stride);
+      transform_gradient_pair<Rows::one, kHigh, kWide>(rows, at.column, s.out_width, s.out, k, to, stride);
+      transform_gradient_pair<Rows::two, kHigh, kWide>(rows, at.column, s.out_width, s.out, k, to, stride);
+    }
+  });
 }
 
+// V and Z of some tiles, `channels` of each.
+struct Pieces {
+  const GradientPlan& g;
+  Range tiles, ins, outs;
+  PlaneRows rows;
+  std::int64_t v_plane, z_plane;
+  float *v, *z;
 
-// V and Z of a tile, `channels` of each; lanes behind the last channel of V are zero, as the products read whole panels.
-inline void transform_both(const GradientPlan& g, std::int64_t tile, std::int64_t row, Channels ins, Channels outs,
-                           const float* x, const float* dy, float* v, std::int64_t v_plane, float* z, std::int64_t z_plane) {
-  v += row * g.v_row;
-  for (std::int64_t c = ins.end - ins.first; c < round_up(ins.end - ins.first, kPanel); ++c) {
-    for (std::int64_t p = 0; p < 36; ++p) v[p * v_plane + c] = 0;
-  }
-  transform_input(g.w, tile, ins, x, v, v_plane);
-  transform_gradient(g.w, tile, outs, dy, z + row * g.z_row, z_plane);
-}
+  Pieces(const GradientPlan& plan, Range of, Range in, Range out, float* memory)
+      : g(plan), tiles(of), ins(in), outs(out), rows(plan.w, of), v_plane(plane(of.count(), plan.v_row)),
+        z_plane(plane(of.count(), plan.z_row)), v(memory), z(memory + 36 * v_plane) {}
 
-// dU of a block, plane by plane, += Z^T V of `count` tiles.
-inline void add_pieces(const GradientPlan& g, std::int64_t outs, std::int64_t ins, std::int64_t count, const float* v,
-                       std::int64_t v_plane, const float* z, std::int64_t z_plane, bool first, float* du) {
-  for (std::int64_t p = 0; p < 36; ++p) {
-    product_transposed(outs, round_up(ins, kPanel), count, z + p * z_plane, g.z_row, v + p * v_plane, g.v_row,
-                       du + p * g.du_plane(), g.du_row(), nullptr, !first, v + (p + 1) * v_plane);
+  // Lanes behind the last channel of V are zero, as the products read whole panels.
+  void make(std::int64_t tile, const float* x, const float* dy) const {
+    const Winograd::Place at = g.w.place(tile);
+    const std::int64_t row = rows.row(g.w, tile, at);
+    float* to = v + row * g.v_row;
+    for (std::int64_t c = ins.count(); c < round_up(ins.count(), kPanel); ++c) {
+      for (std::int64_t p = 0; p < 36; ++p) to[p * v_plane + c] = 0;
+    }
+    transform_input(g.w, at, ins, x, to, v_plane);
+    transform_gradient(g.w, at, outs, dy, z + row * g.z_row, z_plane);
   }
-}
+  // dU of a block of their channels, plane by plane, = or += Z^T V of the tiles that have the place.
+  void add(Range out, Range in, bool first, float* du) const {
+    for (std::int64_t p = 0; p < 36; ++p) {
+      const Range of = rows.of(p);
+      const float* right = v + p * v_plane + of.first * g.v_row + in.first - ins.first;
+      product_transposed(out.count(), round_up(in.count(), kPanel), of.count(),
+                         z + p * z_plane + of.first * g.z_row + out.first - outs.first, g.z_row, right, g.v_row,
+                         du + p * g.du_plane(), g.du_row(), nullptr, !first, right + v_plane);
+    }
+  }
+};
 
 void few_tiles(const Launch& launch, const GradientPlan& g, const float* x, const float* dy, float* dw, float* scratch) {
   const Winograd& w = g.w;
-  const std::int64_t v_plane = plane(w.tiles, g.v_row), z_plane = plane(w.tiles, g.z_row);
-  float* v = scratch;
-  float* z = v + 36 * v_plane;
-  parallel(launch, w.tiles, [&](std::int64_t t, int) {
-    transform_both(g, t, t, {0, w.s.in}, {0, w.s.out}, x, dy, v, v_plane, z, z_plane);
-  });
+  const Pieces all(g, {0, w.tiles}, {0, w.s.in}, {0, w.s.out}, scratch);
+  parallel(launch, w.tiles, [&](std::int64_t t, int) { all.make(t, x, dy); });
   parallel(launch, g.blocks(), [&](std::int64_t b, int slot) {
-    float* du = z + 36 * z_plane + slot * g.du_floats();
-    const Channels outs = g.outs_of(b), ins = g.ins_of(b);
-    const std::int64_t columns = ins.end - ins.first;
-    add_pieces(g, outs.end - outs.first, columns, w.tiles, v + ins.first, v_plane, z + outs.first, z_plane, true, du);
+    float* du = scratch + g.piece_floats() + slot * g.du_floats();
+    const Range outs = g.outs_of(b), ins = g.ins_of(b);
+    all.add(outs, ins, true, du);
     for (std::int64_t o = outs.first; o < outs.end; ++o) {
-      untransform_weight(columns, du + (o - outs.first) * g.du_row(), g.du_plane(), dw + (o * w.s.in + ins.first) * 9);
+      untransform_weight(ins.count(), du + (o - outs.first) * g.du_row(), g.du_plane(), dw + (o * w.s.in + ins.first) * 9);
     }
   });
 }
@@ -134,20 +146,17 @@ void many_tiles(const Launch& launch, const GradientPlan& g, const float* x, con
   float* all = scratch + launch.slots * g.piece_floats();  // [block][part] of dU
   parallel(launch, g.blocks() * g.parts, [&](std::int64_t task, int slot) {
     const std::int64_t part = task / g.blocks(), block = task % g.blocks();
-    const Channels outs = g.outs_of(block), ins = g.ins_of(block);
+    const Range outs = g.outs_of(block), ins = g.ins_of(block);
     float* du = all + (block * g.parts + part) * g.du_floats();
     const std::int64_t begin = part * w.tiles / g.parts, end = (part + 1) * w.tiles / g.parts;
     for (std::int64_t first = begin; first < end; first += g.piece) {
-      const std::int64_t count = lower(g.piece, end - first);
-      const std::int64_t v_plane = plane(count, g.v_row), z_plane = plane(count, g.z_row);
-      float* v = scratch + slot * g.piece_floats();
-      float* z = v + 36 * v_plane;
-      for (std::int64_t t = 0; t < count; ++t) {
-        call_ahead(w, first + t, inputs(w.s, x), ins);
-        call_ahead(w, first + t, outputs(w.s, dy), outs);
-        transform_both(g, first + t, t, ins, outs, x, dy, v, v_plane, z, z_plane);
+      const Pieces pieces(g, {first, lower(end, first + g.piece)}, ins, outs, scratch + slot * g.piece_floats());
+      for (std::int64_t t = pieces.tiles.first; t < pieces.tiles.end; ++t) {
+        call_ahead(w, t, inputs(w.s, x), ins);
+        call_ahead(w, t, outputs(w.s, dy), outs);
+        pieces.make(t, x, dy);
       }
-      add_pieces(g, outs.end - outs.first, ins.end - ins.first, count, v, v_plane, z, z_plane, first == begin, du);
+      pieces.add(outs, ins, first == begin, du);
     }
   });
   parallel(launch, w.s.out, [&](std::int64_t o, int) {

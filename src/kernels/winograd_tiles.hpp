@@ -1,5 +1,8 @@
 // Winograd's F(4x4, 3x3) of tiles of pictures: B^T d B of the input, A^T M A to the output, A dY A^T of its gradient; the
 // points are 0, 1, -1, 2, -2 and infinity. In registers, kWidth channels at a time, two rows of a tile at a time.
+//
+// Where 4 does not divide a side, tiles are 3 high or wide there: F(3, 3) has all points but -2. Its U would be that of F(4, 3)
+// times a + 2 at each point a; that stands in B^T instead, so U is the same for tiles of all sizes.
 #pragma once
 
 #include "kernels/conv2d.hpp"
@@ -28,31 +31,80 @@ inline ConvShape transposed(const ConvShape& s) {
 
 constexpr std::int64_t kOwnTiles = 16;  // tiles, at most, whose V each slot makes for itself: sooner made than fetched
 
-// How a picture falls into tiles of 4x4 outputs.
+// A side of a picture: tiles of 4 outputs, then tiles of 3. Only sides of 1, 2 and 5 have less outputs than that.
+struct Side {
+  std::int64_t large, small;
+  Side(std::int64_t length, bool mixed) {
+    const std::int64_t all = ceil_div(length, 4);
+    small = mixed ? lower(all, 4 * all - length) : 0;
+    large = all - small;
+  }
+  std::int64_t tiles() const { return large + small; }
+  int outputs(std::int64_t i) const { return i < large ? 4 : 3; }
+  std::int64_t first_output(std::int64_t i) const { return 3 * i + lower(i, large); }
+  // Tiles of so many outputs, of all and before tile i.
+  std::int64_t count(int outputs) const { return outputs == 4 ? large : small; }
+  std::int64_t before(int outputs, std::int64_t i) const { return outputs == 4 ? lower(i, large) : i - lower(i, large); }
+};
+
+// How pictures fall into tiles.
 struct Winograd {
   ConvShape s;
-  std::int64_t tiles_high, tiles_wide, tiles;
+  Side high, wide;
+  std::int64_t of_picture, tiles;
   std::int64_t in_pad, out_pad;  // channels in whole panels
 
-  explicit Winograd(const ConvShape& shape) : s(shape) {
-    tiles_high = ceil_div(s.out_height, 4);
-    tiles_wide = ceil_div(s.out_width, 4);
-    tiles = s.n * tiles_high * tiles_wide;
-    in_pad = round_up(s.in, kPanel);
-    out_pad = round_up(s.out, kPanel);
-  }
+  // Not mixed: all tiles are of 4x4 outputs, over the edge where the picture ends before.
+  explicit Winograd(const ConvShape& shape, bool mixed = true)
+      : s(shape), high(s.out_height, mixed), wide(s.out_width, mixed), of_picture(high.tiles() * wide.tiles()),
+        tiles(s.n * of_picture), in_pad(round_up(s.in, kPanel)), out_pad(round_up(s.out, kPanel)) {}
+
   struct Place {
     std::int64_t sample, row, column;  // of the tile's first output
+    int high, wide;                    // its outputs
   };
   Place place(std::int64_t tile) const {
-    const std::int64_t per_sample = tiles_high * tiles_wide, r = tile % per_sample;
-    return {tile / per_sample, r / tiles_wide * 4, r % tiles_wide * 4};
+    const std::int64_t r = tile % of_picture / wide.tiles(), c = tile % wide.tiles();
+    return {tile / of_picture, high.first_output(r), wide.first_output(c), high.outputs(r), wide.outputs(c)};
+  }
+  // Tiles of a size before this one.
+  std::int64_t before(int tall, int broad, std::int64_t tile) const {
+    const std::int64_t r = tile % of_picture / wide.tiles(), c = tile % wide.tiles();
+    return (tile / of_picture * high.count(tall) + high.before(tall, r)) * wide.count(broad) +
+           (high.outputs(r) == tall ? wide.before(broad, c) : 0);
   }
 };
 
-// A range of channels.
-struct Channels {
+// From a first one up to an end: channels, tiles.
+struct Range {
   std::int64_t first, end;
+  std::int64_t count() const { return end - first; }
+};
+
+// The rows of planes that hold some tiles: 4x3, 4x4, 3x4, then 3x3 outputs, so that tiles that have a place lie side by side.
+struct PlaneRows {
+  std::int64_t begin[5], before[4];  // rows of each size, and tiles of it before the first
+
+  PlaneRows(const Winograd& w, Range tiles) {
+    begin[0] = 0;
+    for (int k = 0; k < 4; ++k) {
+      before[k] = w.before(tall(k), broad(k), tiles.first);
+      begin[k + 1] = begin[k] + w.before(tall(k), broad(k), tiles.end) - before[k];
+    }
+  }
+  std::int64_t row(const Winograd& w, std::int64_t tile, const Winograd::Place& at) const {
+    const int k = at.high == 4 ? at.wide - 3 : 6 - at.wide;
+    return begin[k] + w.before(at.high, at.wide, tile) - before[k];
+  }
+  // Rows that have place i, j of the 6x6: what is 3 high has no i = 4, what is 3 wide no j = 4.
+  Range of(std::int64_t place) const {
+    const bool all_high = place / 6 != 4, all_wide = place % 6 != 4;
+    return {begin[all_wide ? 0 : 1], begin[all_high ? all_wide ? 4 : 3 : 2]};
+  }
+
+ private:
+  static int tall(int k) { return k < 2 ? 4 : 3; }
+  static int broad(int k) { return k == 1 || k == 2 ? 4 : 3; }
 };
 
 // Pictures that tiles read, or write.
@@ -65,97 +117,137 @@ inline Pictures outputs(const ConvShape& s, const float* y) { return {y, s.out_h
 
 // Calls into the cache what tiles two rows of tiles further on begin with. Each tile calls its share of the pixels in the order of
 // memory, and that the CPU's own prefetchers follow; the rows of a tile, each a short way through another place, they do not.
-EDDY_INLINE void call_ahead(const Winograd& w, std::int64_t tile, const Pictures& p, Channels channels) {
-  const std::int64_t of_picture = w.tiles_high * w.tiles_wide, ahead = tile + 2 * w.tiles_wide;
+EDDY_INLINE void call_ahead(const Winograd& w, std::int64_t tile, const Pictures& p, Range channels) {
+  const std::int64_t ahead = tile + 2 * w.wide.tiles();
   if (ahead >= w.tiles) return;
-  const std::int64_t share = ceil_div(p.pixels, of_picture), first = ahead % of_picture * share;
+  const std::int64_t share = ceil_div(p.pixels, w.of_picture), first = ahead % w.of_picture * share;
   const std::int64_t end = lower(p.pixels, first + share);
-  const float* picture = p.data + ahead / of_picture * p.pixels * p.channels;
+  const float* picture = p.data + ahead / w.of_picture * p.pixels * p.channels;
   for (std::int64_t pixel = first; pixel < end; ++pixel) {
     for (std::int64_t c = channels.first; c < channels.end; c += 16) __builtin_prefetch(picture + pixel * p.channels + c);
   }
 }
 
-// The six rows of a 6x6 transform in three pairs: a pair of rows of all columns stays in the registers of any set.
+// The six rows of a 6x6 transform in three pairs: a pair of rows of all columns stays in the registers of any set. What has three
+// outputs has no row 4.
 enum class Rows { outer, one, two };  // 0 and 5; 1 and 2 (points 1 and -1); 3 and 4 (points 2 and -2)
 
 constexpr int upper_row(Rows rows) { return rows == Rows::outer ? 0 : rows == Rows::one ? 1 : 3; }
 constexpr int lower_row(Rows rows) { return rows == Rows::outer ? 5 : rows == Rows::one ? 2 : 4; }
+constexpr bool has_row(int outputs, int row) { return outputs == 4 || row != 4; }
 
-// Two of the six values B^T d; d(i) reads one, and only what is needed is read.
-template <Rows kPair, class D>
+// Two of the values B^T d for 4 outputs or for 3; d(i) reads one, and only what is needed is read.
+template <Rows kPair, int kOutputs, class D>
 EDDY_INLINE void input_pair(Vec& upper, Vec& lower, D&& d) {
-  if constexpr (kPair == Rows::outer) {
+  if constexpr (kOutputs == 4 && kPair == Rows::outer) {
     upper = fma(fill(4), d(0), fma(fill(-5), d(2), d(4)));
     lower = fma(fill(4), d(1), fma(fill(-5), d(3), d(5)));
-  } else if constexpr (kPair == Rows::one) {
+  } else if constexpr (kOutputs == 4 && kPair == Rows::one) {
     const Vec a = fma(fill(-4), d(2), d(4)), b = fma(fill(-4), d(1), d(3));
     upper = a + b;
     lower = a - b;
-  } else {
+  } else if constexpr (kOutputs == 4) {
     const Vec c = d(4) - d(2), e = fill(2) * (d(3) - d(1));
     upper = c + e;
     lower = c - e;
+  } else if constexpr (kPair == Rows::outer) {
+    const Vec d2 = d(2), e = fill(2) * (d(1) - d(3));
+    upper = fma(fill(4), d(0) - d2, -e);
+    lower = (d(4) - d2) + e;
+  } else if constexpr (kPair == Rows::one) {
+    const Vec d1 = d(1), d2 = d(2), d3 = d(3);
+    upper = fill(3) * fma(fill(-2), d1, d3 - d2);
+    lower = fma(fill(-3), d2, fma(fill(2), d1, d3));
+  } else {
+    upper = fill(4) * (d(3) - d(1));
   }
 }
 
-// Two of the six values A y of four.
-template <Rows kPair, class Y>
+// Two of the values A y of four or three.
+template <Rows kPair, int kOutputs, class Y>
 EDDY_INLINE void output_gradient_pair(Vec& upper, Vec& lower, Y&& y) {
   if constexpr (kPair == Rows::outer) {
     upper = y(0);
-    lower = y(3);
+    lower = y(kOutputs - 1);
   } else if constexpr (kPair == Rows::one) {
-    const Vec even = y(0) + y(2), odd = y(1) + y(3);
+    const Vec even = y(0) + y(2), odd = kOutputs == 4 ? y(1) + y(3) : y(1);
     upper = even + odd;
     lower = even - odd;
-  } else {
+  } else if constexpr (kOutputs == 4) {
     const Vec y1 = y(1), even = fma(fill(4), y(2), y(0)), odd = fma(fill(8), y(3), y1 + y1);
     upper = even + odd;
     lower = even - odd;
+  } else {
+    upper = fma(fill(4), y(2), fma(fill(2), y(1), y(0)));
   }
 }
 
-// All six in place of the six, or of the first four.
+// All of them in place of what they are made from.
+template <int kOutputs>
 EDDY_INLINE void input_1d(Vec* d) {
   Vec r[6];
   const auto at = [&](int i) { return d[i]; };
-  input_pair<Rows::outer>(r[0], r[5], at);
-  input_pair<Rows::one>(r[1], r[2], at);
-  input_pair<Rows::two>(r[3], r[4], at);
-  for (int i = 0; i < 6; ++i) d[i] = r[i];
+  input_pair<Rows::outer, kOutputs>(r[0], r[5], at);
+  input_pair<Rows::one, kOutputs>(r[1], r[2], at);
+  input_pair<Rows::two, kOutputs>(r[3], r[4], at);
+  for (int i = 0; i < 6; ++i) {
+    if (has_row(kOutputs, i)) d[i] = r[i];
+  }
 }
+template <int kOutputs>
 EDDY_INLINE void output_gradient_1d(Vec* y) {
   Vec r[6];
   const auto at = [&](int i) { return y[i]; };
-  output_gradient_pair<Rows::outer>(r[0], r[5], at);
-  output_gradient_pair<Rows::one>(r[1], r[2], at);
-  output_gradient_pair<Rows::two>(r[3], r[4], at);
-  for (int i = 0; i < 6; ++i) y[i] = r[i];
-}
-
-// Two rows of a transformed tile.
-template <Rows kPair>
-EDDY_INLINE void store_pair(float* v, std::int64_t stride, const Vec* upper, const Vec* lower) {
-#pragma GCC unroll 6
-  for (int j = 0; j < 6; ++j) {
-    store(v + (upper_row(kPair) * 6 + j) * stride, upper[j]);
-    store(v + (lower_row(kPair) * 6 + j) * stride, lower[j]);
+  output_gradient_pair<Rows::outer, kOutputs>(r[0], r[5], at);
+  output_gradient_pair<Rows::one, kOutputs>(r[1], r[2], at);
+  output_gradient_pair<Rows::two, kOutputs>(r[3], r[4], at);
+  for (int i = 0; i < 6; ++i) {
+    if (has_row(kOutputs, i)) y[i] = r[i];
   }
 }
 
-// Values 0 and 2 of A^T m, or 1 and 3.
-template <bool kEven, class M>
+// Two rows of a transformed tile.
+template <Rows kPair, int kHigh, int kWide>
+EDDY_INLINE void store_pair(float* v, std::int64_t stride, const Vec* upper, const Vec* lower) {
+#pragma GCC unroll 6
+  for (int j = 0; j < 6; ++j) {
+    if (!has_row(kWide, j)) continue;
+    store(v + (upper_row(kPair) * 6 + j) * stride, upper[j]);
+    if (has_row(kHigh, lower_row(kPair))) store(v + (lower_row(kPair) * 6 + j) * stride, lower[j]);
+  }
+}
+
+// Values 0 and 2 of A^T m, or 1 and 3, of four or three.
+template <bool kEven, int kOutputs, class M>
 EDDY_INLINE void output_pair(Vec& upper, Vec& lower, M&& m) {
-  const Vec m1 = m(1), m2 = m(2), m3 = m(3), m4 = m(4);
-  if constexpr (kEven) {
-    const Vec a = m1 + m2, c = m3 + m4;
-    upper = (m(0) + a) + c;
-    lower = fma(fill(4), c, a);
+  const Vec m1 = m(1), m2 = m(2), m3 = m(3);
+  if constexpr (kOutputs == 4) {
+    const Vec m4 = m(4);
+    if constexpr (kEven) {
+      const Vec a = m1 + m2, c = m3 + m4;
+      upper = (m(0) + a) + c;
+      lower = fma(fill(4), c, a);
+    } else {
+      const Vec b = m1 - m2, d = m3 - m4;
+      upper = fma(fill(2), d, b);
+      lower = fma(fill(8), d, b) + m(5);
+    }
+  } else if constexpr (kEven) {
+    const Vec a = m1 + m2;
+    upper = (m(0) + a) + m3;
+    lower = fma(fill(4), m3, a) + m(5);
   } else {
-    const Vec b = m1 - m2, d = m3 - m4;
-    upper = fma(fill(2), d, b);
-    lower = fma(fill(8), d, b) + m(5);
+    upper = fma(fill(2), m3, m1 - m2);
+  }
+}
+
+// f.operator()<kHigh, kWide>() for the outputs of a tile.
+template <class F>
+EDDY_INLINE void with_outputs(const Winograd::Place& at, F&& f) {
+  if (at.high == 4) {
+    at.wide == 4 ? f.template operator()<4, 4>() : f.template operator()<4, 3>();
+  } else {
+    at.wide == 4 ? f.template operator()<3, 4>() : f.template operator()<3, 3>();
   }
 }
 
@@ -177,46 +269,48 @@ struct TileRows {
   Vec at(int i, std::int64_t offset, std::int64_t n) const { return load_up_to(start[i] + (offset & keep[i]), n); }
 };
 
-template <Rows kPair, bool kBorder>
+template <Rows kPair, bool kBorder, int kHigh, int kWide>
 EDDY_INLINE void transform_input_pair(const TileRows<6>& rows, std::int64_t column, std::int64_t width, std::int64_t in,
                                       std::int64_t c, float* v, std::int64_t stride) {
   Vec upper[6], lower[6];
 #pragma GCC unroll 6
-  for (int j = 0; j < 6; ++j) {
+  for (int j = 0; j < kWide + 2; ++j) {
     if (kBorder && (column + j < 0 || column + j >= width)) {
       upper[j] = lower[j] = zero();
     } else {
       const std::int64_t offset = (column + j) * in + c;
-      input_pair<kPair>(upper[j], lower[j], [&](int i) {
+      input_pair<kPair, kHigh>(upper[j], lower[j], [&](int i) {
         return kBorder ? rows.at(i, offset, in - c) : load_up_to(rows.start[i] + offset, in - c);
       });
     }
   }
-  input_1d(upper);
-  input_1d(lower);
-  store_pair<kPair>(v, stride, upper, lower);
+  input_1d<kWide>(upper);
+  if (has_row(kHigh, lower_row(kPair))) input_1d<kWide>(lower);
+  store_pair<kPair, kHigh, kWide>(v, stride, upper, lower);
 }
 
-template <bool kBorder>
-inline void transform_input(const Winograd& w, const Winograd::Place& at, Channels channels, const float* x, float* v,
+template <bool kBorder, int kHigh, int kWide>
+inline void transform_input(const Winograd& w, const Winograd::Place& at, Range channels, const float* x, float* v,
                             std::int64_t stride) {
   const ConvShape& s = w.s;
   const std::int64_t column = at.column - s.pad_left;
   const TileRows<6> rows(x + at.sample * s.height * s.width * s.in, at.row - s.pad_top, s.height, s.width * s.in);
   for (std::int64_t c = channels.first; c < channels.end; c += kWidth, v += kWidth) {
-    transform_input_pair<Rows::outer, kBorder>(rows, column, s.width, s.in, c, v, stride);
-    transform_input_pair<Rows::one, kBorder>(rows, column, s.width, s.in, c, v, stride);
-    transform_input_pair<Rows::two, kBorder>(rows, column, s.width, s.in, c, v, stride);
+    transform_input_pair<Rows::outer, kBorder, kHigh, kWide>(rows, column, s.width, s.in, c, v, stride);
+    transform_input_pair<Rows::one, kBorder, kHigh, kWide>(rows, column, s.width, s.in, c, v, stride);
+    transform_input_pair<Rows::two, kBorder, kHigh, kWide>(rows, column, s.width, s.in, c, v, stride);
   }
 }
 
-// The 6x6 input of a tile, transformed: v[plane * stride + channel - channels.first].
-inline void transform_input(const Winograd& w, std::int64_t tile, Channels channels, const float* x, float* v,
+// The input of a tile, transformed: v[plane * stride + channel - channels.first] of the places that it has.
+inline void transform_input(const Winograd& w, const Winograd::Place& at, Range channels, const float* x, float* v,
                             std::int64_t stride) {
-  const Winograd::Place at = w.place(tile);
   const std::int64_t row = at.row - w.s.pad_top, column = at.column - w.s.pad_left;
   const bool inside = row >= 0 && column >= 0 && row + 6 <= w.s.height && column + 6 <= w.s.width;
-  inside ? transform_input<false>(w, at, channels, x, v, stride) : transform_input<true>(w, at, channels, x, v, stride);
+  with_outputs(at, [&]<int kHigh, int kWide>() {
+    if (kHigh == 4 && kWide == 4 && inside) return transform_input<false, kHigh, kWide>(w, at, channels, x, v, stride);
+    transform_input<true, kHigh, kWide>(w, at, channels, x, v, stride);
+  });
 }
 
 // What is added to an output. All may be null.
@@ -232,25 +326,26 @@ struct OutputTile {
 };
 
 // Output rows 0 and 2 of a tile, or 1 and 3, channels k to k + kWidth, n of them there.
-template <bool kEven, bool kWhole>
+template <bool kEven, bool kWhole, int kHigh, int kWide>
 EDDY_INLINE void transform_output_pair(const OutputTile& t, std::int64_t k, std::int64_t n, const float* m, std::int64_t stride) {
   Vec rows[2][6];
 #pragma GCC unroll 6
   for (int j = 0; j < 6; ++j) {
-    output_pair<kEven>(rows[0][j], rows[1][j], [&](int i) { return load(m + (i * 6 + j) * stride); });
+    if (!has_row(kWide, j)) continue;
+    output_pair<kEven, kHigh>(rows[0][j], rows[1][j], [&](int i) { return load(m + (i * 6 + j) * stride); });
   }
   const Vec b = t.add.bias ? load_up_to(t.add.bias + k, n) : zero();
   const Vec sb = t.add.sample_bias ? load_up_to(t.add.sample_bias + k, n) : zero();
 #pragma GCC unroll 2
   for (int r = 0; r < 2; ++r) {
     const int i = 2 * r + (kEven ? 0 : 1);
-    if (!kWhole && i >= t.rows) continue;
+    if (i >= kHigh || (!kWhole && i >= t.rows)) continue;
     Vec o[4];
     const auto at = [&](int j) { return rows[r][j]; };
-    output_pair<true>(o[0], o[2], at);
-    output_pair<false>(o[1], o[3], at);
+    output_pair<true, kWide>(o[0], o[2], at);
+    output_pair<false, kWide>(o[1], o[3], at);
 #pragma GCC unroll 4
-    for (int j = 0; j < 4; ++j) {
+    for (int j = 0; j < kWide; ++j) {
       if (!kWhole && j >= t.columns) continue;
       const std::int64_t offset = i * t.row_floats + j * t.pixel_floats + k;
       Vec value = o[j];
@@ -262,25 +357,27 @@ EDDY_INLINE void transform_output_pair(const OutputTile& t, std::int64_t k, std:
   }
 }
 
-template <bool kWhole>
-inline void transform_output(const OutputTile& t, Channels channels, const float* m, std::int64_t stride) {
+template <bool kWhole, int kHigh, int kWide>
+inline void transform_output(const OutputTile& t, Range channels, const float* m, std::int64_t stride) {
   for (std::int64_t k = channels.first; k < channels.end; k += kWidth, m += kWidth) {
-    transform_output_pair<true, kWhole>(t, k, channels.end - k, m, stride);
-    transform_output_pair<false, kWhole>(t, k, channels.end - k, m, stride);
+    transform_output_pair<true, kWhole, kHigh, kWide>(t, k, channels.end - k, m, stride);
+    transform_output_pair<false, kWhole, kHigh, kWide>(t, k, channels.end - k, m, stride);
   }
 }
 
-// The 4x4 output of a tile from m[plane * stride + channel - channels.first].
-inline void transform_output(const Winograd& w, std::int64_t tile, Channels channels, const float* m, std::int64_t stride,
+// The output of a tile from m[plane * stride + channel - channels.first] of the places that it has.
+inline void transform_output(const Winograd& w, const Winograd::Place& at, Range channels, const float* m, std::int64_t stride,
                              const OutputTerms& add, float* y) {
   const ConvShape& s = w.s;
-  const Winograd::Place at = w.place(tile);
   const std::int64_t base = ((at.sample * s.out_height + at.row) * s.out_width + at.column) * s.out;
   const OutputTile t{{add.bias, add.sample_bias ? add.sample_bias + at.sample * s.out : nullptr,
                       add.residual ? add.residual + base : nullptr},
                      y + base, s.out_height - at.row, s.out_width - at.column, s.out_width * s.out, s.out};
-  t.rows >= 4 && t.columns >= 4 ? transform_output<true>(t, channels, m, stride)
-                                : transform_output<false>(t, channels, m, stride);
+  const bool whole = t.rows >= 4 && t.columns >= 4;
+  with_outputs(at, [&]<int kHigh, int kWide>() {
+    if (kHigh == 4 && kWide == 4 && whole) return transform_output<true, kHigh, kWide>(t, channels, m, stride);
+    transform_output<false, kHigh, kWide>(t, channels, m, stride);
+  });
 }
 
 }  // namespace

@@ -18,15 +18,15 @@ Tensor noise(const Shape& shape, std::uint32_t number, const Context& context) {
   return philox_noise(3).normal(shape, {kUser, number}, context);
 }
 
-// Pictures of size x size pixels.
+// Pictures, weights, and a gradient of the output, which is as large as a picture.
 struct Case {
   Tensor x, weight, seed;
-  std::int64_t size;
-  Case(std::int64_t n, std::int64_t in, std::int64_t out, std::int64_t pixels, const Context& context)
-      : x(noise({n, pixels, pixels, in}, 1, context)),
+  Case(std::int64_t n, std::int64_t in, std::int64_t out, std::int64_t height, std::int64_t width, const Context& context)
+      : x(noise({n, height, width, in}, 1, context)),
         weight(noise({out, in, 3, 3}, 2, context)),
-        seed(noise({n, pixels, pixels, out}, 3, context)),
-        size(pixels) {}
+        seed(noise({n, height, width, out}, 3, context)) {}
+  Case(std::int64_t n, std::int64_t in, std::int64_t out, std::int64_t size, const Context& context)
+      : Case(n, in, out, size, size, context) {}
 };
 
 struct Results {
@@ -41,9 +41,9 @@ Results run(const Tensor& x, const Tensor& weight, const Tensor& seed) {
 }
 
 float at(const Tensor& x, std::int64_t n, std::int64_t row, std::int64_t column, std::int64_t c) {
-  const std::int64_t size = x.extent(1);
-  if (row < 0 || column < 0 || row >= size || column >= size) return 0;
-  return x.values()[static_cast<std::size_t>(((n * size + row) * size + column) * x.extent(3) + c)];
+  const std::int64_t height = x.extent(1), width = x.extent(2);
+  if (row < 0 || column < 0 || row >= height || column >= width) return 0;
+  return x.values()[static_cast<std::size_t>(((n * height + row) * width + column) * x.extent(3) + c)];
 }
 
 float weight_at(const Tensor& w, std::int64_t o, std::int64_t c, std::int64_t tap) {
@@ -82,8 +82,8 @@ Sum input_gradient(const Case& k, std::int64_t n, std::int64_t row, std::int64_t
 Sum weight_gradient(const Case& k, std::int64_t o, std::int64_t c, std::int64_t tap) {
   Sum sum;
   for (std::int64_t n = 0; n < k.x.extent(0); ++n) {
-    for (std::int64_t p = 0; p < k.size * k.size; ++p) {
-      const std::int64_t row = p / k.size, column = p % k.size;
+    for (std::int64_t p = 0; p < k.x.extent(1) * k.x.extent(2); ++p) {
+      const std::int64_t row = p / k.x.extent(2), column = p % k.x.extent(2);
       sum.add(at(k.seed, n, row, column, o), at(k.x, n, row + tap / 3 - 1, column + tap % 3 - 1, c));
     }
   }
@@ -121,12 +121,40 @@ TEST_CASE("conv2d: a picture has the same bytes in any batch, whichever way the 
   }
 }
 
+// Tiles are 4 or 3 outputs high and wide, as a side divides, and few or many of each kind lie together.
+TEST_CASE("conv2d: pictures of every height and width up to 14", "[ops][kernels]") {
+  for (const Isa isa : test::instruction_sets()) {
+    const Context context(ContextOptions{.isa = isa, .threads = 2});
+    for (std::int64_t height = 1; height <= 14; ++height) {
+      for (std::int64_t width = 1; width <= 14; ++width) {
+        const bool one = (height + width) % 3 == 0;  // few tiles, many channels: each thread carries panels of weights through
+        const std::int64_t n = one ? 1 : 3, in = one ? 64 : 20, out = one ? 128 : 24;
+        INFO(name(isa) << ": " << n << " x " << height << " x " << width << " x " << in << " -> " << out);
+        const Case k(n, in, out, height, width, context);
+        const Results r = run(k.x, k.weight, k.seed);
+        for (std::int64_t p = 0; p < height * width; ++p) {
+          const std::int64_t row = p / width, column = p % width, sample = p % n, o = p * 11 % out, c = p * 5 % in;
+          check_close(at(r.y, sample, row, column, o), output(k, sample, row, column, o));
+          check_close(at(r.dx, sample, row, column, c), input_gradient(k, sample, row, column, c));
+        }
+        for (std::int64_t i = 0; i < 18; ++i) {
+          const std::int64_t o = i * 11 % out, c = i * 3 % in, tap = i % 9;
+          const Sum expected = weight_gradient(k, o, c, tap);  // a single row of pixels has no products for the taps beside it
+          if (expected.size > 0) check_close(weight_at(r.dw, o, c, tap), expected);
+        }
+      }
+    }
+  }
+}
+
 TEST_CASE("conv2d: gradients of weights of few tiles and of many, the same bytes on any number of threads", "[ops][kernels]") {
   for (const Isa isa : test::instruction_sets()) {
     INFO(name(isa));
-    for (const auto [n, in, out] : {std::array<std::int64_t, 3>{2, 72, 132}, {3, 300, 104}, {75, 72, 132}, {200, 8, 40}}) {
+    const std::array<std::int64_t, 4> shapes[] = {{2, 72, 132, 8},  {3, 300, 104, 8}, {75, 72, 132, 8}, {200, 8, 40, 8},
+                                                  {2, 72, 132, 11}, {75, 72, 132, 7}, {40, 40, 40, 14}, {30, 8, 40, 10}};
+    for (const auto [n, in, out, size] : shapes) {
       const Context context(ContextOptions{.isa = isa, .threads = 1}), other(ContextOptions{.isa = isa, .threads = 3});
-      const Case k(n, in, out, 8, context), same(n, in, out, 8, other);
+      const Case k(n, in, out, size, context), same(n, in, out, size, other);
       const Tensor dw = run(k.x, k.weight, k.seed).dw;
       for (std::int64_t i = 0; i < 60; ++i) {
         const std::int64_t o = i * 13 % out, c = i * 41 % in, tap = i % 9;
