@@ -32,21 +32,29 @@ void forward(const Launch& launch, const ConvShape& s, const float* x, const flo
   direct_forward(launch, s, x, packed, bias, sample_bias, residual, y, scratch);
 }
 
+// Fewer channels to gather than to scatter.
+bool gathered_data(const ConvShape& s) {
+  return s.stride == 1 && s.out < s.in && s.pad_top < s.kernel_height && s.pad_left < s.kernel_width;
+}
+
 std::int64_t backward_data_packed(const ConvShape& s) {
-  return winograd_data(s) ? winograd_packed(transposed(s)) : packed_floats(s.out, depth(s));
+  if (winograd_data(s)) return winograd_packed(transposed(s));
+  return gathered_data(s) ? packed_floats(depth(transposed(s)), s.in) : packed_floats(s.out, depth(s));
 }
 std::int64_t backward_data_scratch(const ConvShape& s, int slots) {
-  return winograd_data(s) ? winograd_scratch(transposed(s), slots) : direct_forward_scratch(s, slots);
+  if (winograd_data(s)) return winograd_scratch(transposed(s), slots);
+  return direct_forward_scratch(gathered_data(s) ? transposed(s) : s, slots);
 }
 void pack_backward_data(const Launch& launch, const ConvShape& s, const float* weight, float* packed) {
   if (winograd_data(s)) return winograd_pack(launch, transposed(s), {weight, s.out, s.in, true}, packed);
-  direct_pack_backward_data(launch, s, weight, packed);
+  (gathered_data(s) ? direct_pack_turned : direct_pack_backward_data)(launch, s, weight, packed);
 }
 void backward_data(const Launch& launch, const ConvShape& s, const float* dy, const float* weight, const float* packed,
                    float* dx, float* scratch) {
   if (winograd_data(s)) {
     return winograd_forward(launch, transposed(s), dy, {weight, s.out, s.in, true}, packed, {}, dx, scratch);
   }
+  if (gathered_data(s)) return direct_forward(launch, transposed(s), dy, packed, nullptr, nullptr, nullptr, dx, scratch);
   direct_backward_data(launch, s, dy, packed, dx, scratch);
 }
 

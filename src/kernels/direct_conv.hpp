@@ -29,16 +29,26 @@ inline void for_taps(const ConvShape& s, std::int64_t p, F&& f) {
   }
 }
 
+inline void copy(const float* from, std::int64_t n, float* to) {
+  for (std::int64_t i = 0; i < n; i += kWidth) store_up_to(to + i, from ? load_up_to(from + i, n - i) : zero(), n - i);
+}
+
+// A row of taps lies together in the picture, too.
 inline void gather(const ConvShape& s, const float* sample, std::int64_t first, std::int64_t count, float* columns) {
-  const std::int64_t k = depth(s);
-  for (std::int64_t p = 0; p < count; ++p) {
-    for_taps(s, first + p, [&](std::int64_t tap, std::int64_t offset) {
-      float* to = columns + p * k + tap * s.in;
-      for (std::int64_t c = 0; c < s.in; c += kWidth) {
-        const std::int64_t n = s.in - c;
-        store_up_to(to + c, offset < 0 ? zero() : load_up_to(sample + offset + c, n), n);
+  const std::int64_t row_floats = s.kernel_width * s.in;
+  for (std::int64_t p = first; p < first + count; ++p) {
+    const std::int64_t row = p / s.out_width * s.stride - s.pad_top, column = p % s.out_width * s.stride - s.pad_left;
+    for (std::int64_t r = row; r < row + s.kernel_height; ++r, columns += row_floats) {
+      const float* from = r >= 0 && r < s.height ? sample + r * s.width * s.in : nullptr;
+      if (from && column >= 0 && column + s.kernel_width <= s.width) {
+        copy(from + column * s.in, row_floats, columns);
+        continue;
       }
-    });
+      for (std::int64_t kx = 0; kx < s.kernel_width; ++kx) {
+        const std::int64_t q = column + kx;
+        copy(from && q >= 0 && q < s.width ? from + q * s.in : nullptr, s.in, columns + kx * s.in);
+      }
+    }
   }
 }
 
@@ -61,6 +71,14 @@ void direct_forward(const Launch& launch, const ConvShape& s, const float* x, co
     const std::int64_t at = (sample * pixels(s) + first) * s.out;
     product(m, s.out, {columns, k, k}, {nullptr, 0, 0}, packed, y + at, s.out,
             {bias, sample_bias ? sample_bias + sample * s.out : nullptr, residual ? residual + at : nullptr});
+  });
+}
+
+// What packs turned weights for direct_forward of the transposed shape.
+void direct_pack_turned(const Launch& launch, const ConvShape& s, const float* weight, float* packed) {
+  const std::int64_t t = taps(s);
+  pack_panels(launch, t * s.out, s.in, packed, [=, in = s.in, out = s.out](std::int64_t k, std::int64_t c) {
+    return weight[(k % out * in + c) * t + t - 1 - k / out];
   });
 }
 

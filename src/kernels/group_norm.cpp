@@ -63,50 +63,82 @@ struct Pixels {
   std::int64_t first, last;
 };
 
-constexpr int kTogether = kWidth >= 16 ? 4 : 2;  // vectors of channels that are summed at a time: a pixel's lie side by side
+constexpr int kAtOnce = 4;                             // vectors whose terms are made side by side
+constexpr int kTogether = kWidth >= 16 ? kAtOnce : 2;  // at most, of a pixel: they lie side by side
 
-// Two sums for each of kVectors vectors of channels from c on, over the pixels of a chunk; channels end at `last`.
-template <int kVectors, class Term>
-inline void sum_channels(const Norm& w, std::int64_t chunk, const Source& source, std::int64_t c, std::int64_t last, double* sums,
-                         Term& term) {
-  const std::int64_t begin = chunk * kChunk, end = w.end_of(chunk);
-  double first[kVectors * kWidth] = {}, second[kVectors * kWidth] = {};
-  for (std::int64_t p0 = begin; p0 < end; p0 += kPiece) {
-    Vec a[kVectors], b[kVectors];
-    for (int v = 0; v < kVectors; ++v) a[v] = b[v] = zero();
-    for (std::int64_t p = p0; p < lower(end, p0 + kPiece); ++p) {
-#pragma GCC unroll 4
-      for (int v = 0; v < kVectors; ++v) term(p, c + v * kWidth, source.channels - c - v * kWidth, a[v], b[v]);
-    }
-    for (int q = 0; q < kVectors * kWidth; ++q) {
-      first[q] += a[q / kWidth][q % kWidth];
-      second[q] += b[q / kWidth][q % kWidth];
-    }
-  }
-  for (std::int64_t q = 0; q < lower(kVectors * kWidth, last - c); ++q) {
-    sums[source.first + c + q] = first[q];
-    sums[w.channels + source.first + c + q] = second[q];
-  }
+// f.operator()<kVectors>(c) for kTogether, 2 or 1 vectors of channels from c on, up to `end`; a last one may be there in part.
+template <class F>
+EDDY_INLINE void by_vectors(std::int64_t c, std::int64_t end, F&& f) {
+  for (; c + (kTogether - 1) * kWidth < end; c += kTogether * kWidth) f.template operator()<kTogether>(c);
+  for (; c + kWidth < end; c += 2 * kWidth) f.template operator()<2>(c);
+  if (c < end) f.template operator()<1>(c);
 }
 
-// The same for each channel of a block; term(pixel, channel, lanes, a, b) adds both terms.
+// kPixels stretches of kVectors vectors, the first n floats of each there; the next pixel lies at `step`.
+template <int kPixels, int kVectors>
+EDDY_INLINE Vecs<kPixels * kVectors> load_pixels(const Real* p, std::int64_t step, std::int64_t n) {
+  return Vecs<kPixels * kVectors>::each([&](int i) {
+    return load_up_to(p + i / kVectors * step + i % kVectors * kWidth, n - i % kVectors * kWidth);
+  });
+}
+template <int kPixels, int kVectors>
+EDDY_INLINE void store_pixels(Real* p, std::int64_t step, const Vecs<kPixels * kVectors>& x, std::int64_t n) {
+#pragma GCC unroll 8
+  for (int i = 0; i < kPixels * kVectors; ++i) {
+    store_up_to(p + i / kVectors * step + i % kVectors * kWidth, x.v[i], n - i % kVectors * kWidth);
+  }
+}
+// What is the same for all pixels.
+template <int kPixels, int kVectors>
+EDDY_INLINE Vecs<kPixels * kVectors> load_channels(const Real* p, std::int64_t n) {
+  return load_pixels<kPixels, kVectors>(p, 0, n);
+}
+
+// f.operator()<kPixels>(p) for kAtOnce / kVectors pixels from p on, or for one.
+template <int kVectors, class F>
+EDDY_INLINE void by_pixels(std::int64_t p, std::int64_t end, F&& f) {
+  constexpr int kPixels = kAtOnce / kVectors;
+  for (; p + kPixels <= end; p += kPixels) f.template operator()<kPixels>(p);
+  for (; p < end; ++p) f.template operator()<1>(p);
+}
+
+// For each channel of a block, over the pixels of a chunk: the sums of u and of u w, which
+// term.operator()<kPixels, kVectors>(pixel, channel, lanes, u, w) gives.
 template <class Term>
 inline void sum_chunk(const Norm& w, std::int64_t chunk, const Block& block, const Source& source, double* sums, Term term) {
-  std::int64_t c = block.first;
-  for (; c + (kTogether - 1) * kWidth < block.last; c += kTogether * kWidth) {
-    sum_channels<kTogether>(w, chunk, source, c, block.last, sums, term);
-  }
-  for (; c + kWidth < block.last; c += 2 * kWidth) sum_channels<2>(w, chunk, source, c, block.last, sums, term);
-  if (c < block.last) sum_channels<1>(w, chunk, source, c, block.last, sums, term);
+  const std::int64_t begin = chunk * kChunk, end = w.end_of(chunk);
+  by_vectors(block.first, block.last, [&]<int kVectors>(std::int64_t c) {
+    double first[kVectors * kWidth] = {}, second[kVectors * kWidth] = {};
+    for (std::int64_t p0 = begin; p0 < end; p0 += kPiece) {
+      Vecs<kVectors> a(zero()), b(zero());
+      by_pixels<kVectors>(p0, lower(end, p0 + kPiece), [&]<int kPixels>(std::int64_t p) {
+        Vecs<kPixels * kVectors> u, x;
+        term.template operator()<kPixels, kVectors>(p, c, source.channels - c, u, x);
+#pragma GCC unroll 8
+        for (int i = 0; i < kPixels * kVectors; ++i) {
+          a.v[i % kVectors] += u.v[i];
+          b.v[i % kVectors] = fma(u.v[i], x.v[i], b.v[i % kVectors]);
+        }
+      });
+      for (int q = 0; q < kVectors * kWidth; ++q) {
+        first[q] += a.v[q / kWidth][q % kWidth];
+        second[q] += b.v[q / kWidth][q % kWidth];
+      }
+    }
+    for (std::int64_t q = 0; q < lower(kVectors * kWidth, block.last - c); ++q) {
+      sums[source.first + c + q] = first[q];
+      sums[w.channels + source.first + c + q] = second[q];
+    }
+  });
 }
 
 void block_statistics(const Norm& w, std::int64_t sample, std::int64_t chunk, const Block& block, double* partials) {
   const Source source = w.source(block.source, sample);
   sum_chunk(w, chunk, block, source, w.partial(partials, sample, chunk),
-            [&](std::int64_t p, std::int64_t c, std::int64_t n, Vec& a, Vec& b) {
-              const Vec d = load_up_to(source.data + p * source.channels + c, n) - load_up_to(source.data + c, n);
-              a += d;
-              b = fma(d, d, b);
+            [&]<int kPixels, int kVectors>(std::int64_t p, std::int64_t c, std::int64_t n, auto& u, auto& x) {
+              const Real* at = source.data + p * source.channels + c;
+              u = load_pixels<kPixels, kVectors>(at, source.channels, n) - load_channels<kPixels, kVectors>(source.data + c, n);
+              x = u;
             });
 }
 
@@ -162,15 +194,15 @@ void apply(const Norm& w, std::int64_t sample, const Pixels& pixels, const Real*
     const Source source = w.source(i, sample);
     const Real* a = factors + source.first;
     const Real* b = a + w.channels;
-    for (std::int64_t p = pixels.first; p < pixels.last; ++p) {
-      const Real* from = source.data + p * source.channels;
-      Real* to = y + (sample * w.s.pixels + p) * w.channels + source.first;
-      for (std::int64_t c = 0; c < source.channels; c += kWidth) {
-        const std::int64_t n = source.channels - c;
-        const Vec z = fma(load_up_to(from + c, n), load_up_to(a + c, n), load_up_to(b + c, n));
-        store_up_to(to + c, kSilu ? silu(z) : z, n);
-      }
-    }
+    by_vectors(0, source.channels, [&]<int kVectors>(std::int64_t c) {
+      const std::int64_t n = source.channels - c;
+      by_pixels<kVectors>(pixels.first, pixels.last, [&]<int kPixels>(std::int64_t p) {
+        const auto x = load_pixels<kPixels, kVectors>(source.data + p * source.channels + c, source.channels, n);
+        const auto z = fma(x, load_channels<kPixels, kVectors>(a + c, n), load_channels<kPixels, kVectors>(b + c, n));
+        store_pixels<kPixels, kVectors>(y + (sample * w.s.pixels + p) * w.channels + source.first + c, w.channels,
+                                        kSilu ? silu(z) : z, n);
+      });
+    });
   }
 }
 
@@ -192,22 +224,22 @@ inline void in_stages(const Launch& launch, const Norm& w, bool known, Prepare&&
                       Write&& write) {
   const std::int64_t n = w.s.n, blocks = w.blocks(), sums = known ? 0 : w.chunks * blocks, pieces = ceil_div(w.s.pixels, kPiece);
   const auto sum_of = [&](std::int64_t sample, std::int64_t i) { sum(sample, i / blocks, Block(w, i % blocks)); };
+  const auto write_piece = [&](std::int64_t sample, std::int64_t i) {
+    write(sample, Pixels{i * kPiece, lower((i + 1) * kPiece, w.s.pixels)});
+  };
   if (by_samples(w)) {
     parallel(launch, n, [&](std::int64_t sample, int) {
       prepare(sample);
       for (std::int64_t i = 0; i < sums; ++i) sum_of(sample, i);
       settle(sample);
-      write(sample, Pixels{0, w.s.pixels});
+      for (std::int64_t i = 0; i < pieces; ++i) write_piece(sample, i);
     });
     return;
   }
   for (std::int64_t sample = 0; sample < n; ++sample) prepare(sample);
   parallel(launch, n * sums, [&](std::int64_t t, int) { sum_of(t / sums, t % sums); });
   for (std::int64_t sample = 0; sample < n; ++sample) settle(sample);
-  parallel(launch, n * pieces, [&](std::int64_t t, int) {
-    const std::int64_t first = t % pieces * kPiece;
-    write(t / pieces, Pixels{first, lower(first + kPiece, w.s.pixels)});
-  });
+  parallel(launch, n * pieces, [&](std::int64_t t, int) { write_piece(t / pieces, t % pieces); });
 }
 
 void forward(const Launch& launch, const GroupNormShape& s, const GroupNormInputs<Real>& in, bool known, Real* stats, Real* y,
@@ -236,16 +268,16 @@ void block_gradient(const Norm& w, std::int64_t sample, std::int64_t chunk, cons
   Real* dx = block.source == 0 ? g.dx : g.dx2;
   const Real* a = factors + source.first;
   sum_chunk(w, chunk, block, source, w.partial(partials, sample, chunk),
-            [&](std::int64_t p, std::int64_t c, std::int64_t n, Vec& first, Vec& second) {
+            [&]<int kPixels, int kVectors>(std::int64_t p, std::int64_t c, std::int64_t n, auto& dz, auto& from_mean) {
               const std::int64_t at = sample * w.s.pixels + p;
-              const Vec x = load_up_to(source.data + p * source.channels + c, n);
-              Vec dz = load_up_to(dy + at * w.channels + source.first + c, n);
+              const auto x = load_pixels<kPixels, kVectors>(source.data + p * source.channels + c, source.channels, n);
+              dz = load_pixels<kPixels, kVectors>(dy + at * w.channels + source.first + c, w.channels, n);
               if constexpr (kSilu) {
-                dz *= silu_derivative(fma(x, load_up_to(a + c, n), load_up_to(a + w.channels + c, n)));
+                dz = dz * silu_derivative(fma(x, load_channels<kPixels, kVectors>(a + c, n),
+                                              load_channels<kPixels, kVectors>(a + w.channels + c, n)));
               }
-              store_up_to(dx + at * source.channels + c, dz, n);
-              first += dz;
-              second = fma(dz, x - load_up_to(means + source.first + c, n), second);
+              store_pixels<kPixels, kVectors>(dx + at * source.channels + c, source.channels, dz, n);
+              from_mean = x - load_channels<kPixels, kVectors>(means + source.first + c, n);
             });
 }
 

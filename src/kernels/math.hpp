@@ -2,7 +2,7 @@
 //
 // exp: x = n ln 2 + r, |r| <= ln 2 / 2, a polynomial of degree 6 in r, 2^n by the exponent's bits; it stays between e^-87.3
 // and e^88.3. tanh, erf: polynomials near 0, exp beyond. The minimax coefficients are those of the Cephes library
-// (S. Moshier), single precision. A NaN stays one everywhere.
+// (S. Moshier), single precision. A NaN stays one everywhere. What is written for a V takes one vector or several (Vecs).
 #pragma once
 
 #include "kernels/vec.hpp"
@@ -30,24 +30,45 @@ inline Vec erf(Vec x) {
 inline Vec exp_between(Vec x, Real, Real) { return exp(x); }
 inline Vec exp_to_the_ends(Vec x) { return exp(x); }
 inline Vec reciprocal(Vec d) { return fill(1) / d; }
+template <int kN>
+inline Vecs<kN> exp_between(const Vecs<kN>& x, Real, Real) {
+  return Vecs<kN>::each([&](int i) { return exp(x.v[i]); });
+}
+template <int kN>
+inline Vecs<kN> reciprocal(const Vecs<kN>& d) {
+  return Vecs<kN>::each([&](int i) { return reciprocal(d.v[i]); });
+}
 
 #else
 
-inline Vec exp_between(Vec x, Real least, Real most) {
+// 2^n of whole numbers.
+inline Vec power_of_two(Vec n) { return (Vec)((__builtin_convertvector(n, IntVec) + 127) << 23); }
+// 1 / d, a twentieth off.
+inline Vec rough_reciprocal(Vec d) { return (Vec)(0x7ef311c7 - (IntVec)d); }
+
+template <int kN>
+EDDY_INLINE Vecs<kN> power_of_two(const Vecs<kN>& n) {
+  return Vecs<kN>::each([&](int i) { return power_of_two(n.v[i]); });
+}
+template <int kN>
+EDDY_INLINE Vecs<kN> rough_reciprocal(const Vecs<kN>& d) {
+  return Vecs<kN>::each([&](int i) { return rough_reciprocal(d.v[i]); });
+}
+
+template <class V>
+EDDY_INLINE V exp_between(V x, Real least, Real most) {
   x = min(max(x, fill(least)), fill(most));
   const Vec shift = fill(12582912.0f);  // 1.5 * 2^23: adding it rounds to the nearest integer
-  const Vec rounded = fma(x, fill(1.44269504f), shift) - shift;
-  Vec r = fma(rounded, fill(-0.693359375f), x);
+  const V rounded = fma(x, fill(1.44269504f), shift) - shift;
+  V r = fma(rounded, fill(-0.693359375f), x);
   r = fma(rounded, fill(2.12194440e-4f), r);
-  Vec p = fill(1.9875691500e-4f);
-  p = fma(p, r, fill(1.3981999507e-3f));
+  V p = fma(r, fill(1.9875691500e-4f), fill(1.3981999507e-3f));
   p = fma(p, r, fill(8.3334519073e-3f));
   p = fma(p, r, fill(4.1665795894e-2f));
   p = fma(p, r, fill(1.6666665459e-1f));
   p = fma(p, r, fill(5.0000001201e-1f));
   p = fma(p, r * r, r) + fill(1);
-  const IntVec n = __builtin_convertvector(rounded, IntVec);
-  return p * (Vec)((n + 127) << 23);
+  return p * power_of_two(rounded);
 }
 inline Vec exp(Vec x) { return exp_between(x, -87.3f, 88.3f); }
 
@@ -57,12 +78,15 @@ inline Vec exp_to_the_ends(Vec x) {
   return x > fill(87) || x < fill(-87) ? beyond : exp(x);
 }
 
-// 1 / d for d from 1 to 1e38, an ulp or so off: a first guess by the exponent's bits, three steps of Newton. Faster than
-// the division, whose unit works on one vector at a time; the approximations of instructions differ from CPU to CPU.
-inline Vec reciprocal(Vec d) {
-  Vec r = (Vec)(0x7ef311c7 - (IntVec)d);
-  for (int step = 0; step < 3; ++step) r = fma(r, fma(-d, r, fill(1)), r);
-  return r;
+// 1 / d for d from 1 to 1e38, an ulp or so off: a first guess by the exponent's bits, then the errors e of it squared and cubed
+//. Faster than the division, whose unit works on one vector at a time; the approximations of instructions differ
+// from CPU to CPU.
+template <class V>
+EDDY_INLINE V reciprocal(V d) {
+  V r = rough_reciprocal(d);
+  r = fma(r, fma(-d, r, fill(1)), r);  // 3e-3 off
+  const V e = fma(-d, r, fill(1));
+  return fma(r, fma(e, e, e), r);
 }
 
 inline Vec magnitude(Vec x) { return x < zero() ? -x : x; }
@@ -115,12 +139,19 @@ inline Vec erf(Vec x) {
 
 #endif
 
-inline Vec sigmoid(Vec x) { return reciprocal(fill(1) + exp_between(-x, -87, 87)); }
+template <class V>
+EDDY_INLINE V sigmoid(V x) {
+  return reciprocal(fill(1) + exp_between(-x, -87, 87));
+}
 
 // silu and its derivative s (1 + x (1 - s)).
-inline Vec silu(Vec x) { return x * sigmoid(x); }
-inline Vec silu_derivative(Vec x) {
-  const Vec s = sigmoid(x);
+template <class V>
+EDDY_INLINE V silu(V x) {
+  return x * sigmoid(x);
+}
+template <class V>
+EDDY_INLINE V silu_derivative(V x) {
+  const V s = sigmoid(x);
   return s * fma(x, fill(1) - s, fill(1));
 }
 

@@ -129,6 +129,46 @@ inline Real fma(Real a, Real b, Real c) {
 #endif
 }
 
+// kN vectors side by side: where one chain of operations leaves units of the CPU waiting, several keep them busy. A vector stands
+// for kN of it.
+template <int kN>
+struct Vecs {
+  Vec v[kN];
+
+  Vecs() = default;
+  EDDY_INLINE Vecs(Vec all) {
+    for (Vec& one : v) one = all;
+  }
+  template <class F>
+  EDDY_INLINE static Vecs each(F&& f) {
+    Vecs r;
+#pragma GCC unroll 8
+    for (int i = 0; i < kN; ++i) r.v[i] = f(i);
+    return r;
+  }
+  friend EDDY_INLINE Vecs operator-(const Vecs& a) {
+    return each([&](int i) { return -a.v[i]; });
+  }
+  friend EDDY_INLINE Vecs operator+(const Vecs& a, const Vecs& b) {
+    return each([&](int i) { return a.v[i] + b.v[i]; });
+  }
+  friend EDDY_INLINE Vecs operator-(const Vecs& a, const Vecs& b) {
+    return each([&](int i) { return a.v[i] - b.v[i]; });
+  }
+  friend EDDY_INLINE Vecs operator*(const Vecs& a, const Vecs& b) {
+    return each([&](int i) { return a.v[i] * b.v[i]; });
+  }
+  friend EDDY_INLINE Vecs fma(const Vecs& a, const Vecs& b, const Vecs& c) {
+    return each([&](int i) { return fma(a.v[i], b.v[i], c.v[i]); });
+  }
+  friend EDDY_INLINE Vecs max(const Vecs& x, const Vecs& bound) {
+    return each([&](int i) { return max(x.v[i], bound.v[i]); });
+  }
+  friend EDDY_INLINE Vecs min(const Vecs& x, const Vecs& bound) {
+    return each([&](int i) { return min(x.v[i], bound.v[i]); });
+  }
+};
+
 template <int kDistance, int... kLane>
 EDDY_INLINE Vec exchanged(Vec v, std::integer_sequence<int, kLane...>) {
   return __builtin_shufflevector(v, v, (kLane ^ kDistance)...);

@@ -22,11 +22,11 @@ inline bool use_winograd(const ConvShape& s) {
          s.pad_top <= 2 && s.pad_left <= 2;
 }
 
-// The convolution that carries gradients back: from out to in channels, turned weights.
+// The convolution that carries gradients back where the stride is 1: from out to in channels, weights turned by 180 degrees.
 inline ConvShape transposed(const ConvShape& s) {
   return {.n = s.n, .height = s.out_height, .width = s.out_width, .in = s.out, .out = s.in, .out_height = s.height,
-          .out_width = s.width, .kernel_height = 3, .kernel_width = 3, .stride = 1, .pad_top = 2 - s.pad_top,
-          .pad_left = 2 - s.pad_left};
+          .out_width = s.width, .kernel_height = s.kernel_height, .kernel_width = s.kernel_width, .stride = 1,
+          .pad_top = s.kernel_height - 1 - s.pad_top, .pad_left = s.kernel_width - 1 - s.pad_left};
 }
 
 constexpr std::int64_t kOwnTiles = 16;  // tiles, at most, whose V each slot makes for itself: sooner made than fetched

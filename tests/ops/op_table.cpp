@@ -144,6 +144,8 @@ void add_conv2d(std::vector<Row>& rows) {
       {"3x3, stride 2", {2, 8, 9, 10}, {12, 10, 3, 3}, {2, 1, 1, 1, 1}, true, true, true},
       {"3x3, stride 2, asymmetric", {2, 8, 8, 10}, {12, 10, 3, 3}, {2, 0, 0, 1, 1}},
       {"5x5", {1, 9, 8, 3}, {4, 3, 5, 5}, {1, 2, 2, 2, 2}},
+      {"5x5 to fewer, uneven padding", {2, 9, 8, 21}, {4, 21, 5, 5}, {1, 0, 3, 4, 1}},
+      {"2x3 to fewer", {2, 5, 6, 9}, {2, 9, 2, 3}, {1, 1, 0, 0, 2}},
       {"2x2, stride 2", {2, 8, 8, 5}, {20, 5, 2, 2}, {2}},
       {"4x4, stride 4, patches", {1, 16, 16, 3}, {24, 3, 4, 4}, {4}},
       {"1x3", {1, 4, 9, 5}, {6, 5, 1, 3}, {1, 0, 1, 0, 1}},
@@ -151,6 +153,7 @@ void add_conv2d(std::vector<Row>& rows) {
       {"1x1, many channels", {2, 5, 3, 70}, {50, 70, 1, 1}, {}, true, true, true},
       {"1x1, stride 2", {2, 5, 6, 8}, {7, 8, 1, 1}, {2}},
       {"1x1, padded", {1, 3, 3, 4}, {5, 4, 1, 1}, same},
+      {"1x1, padded, to fewer", {1, 3, 3, 6}, {5, 6, 1, 1}, same},
       {"3x3 bf16", {1, 8, 8, 16}, {32, 16, 3, 3}, same, true, false, false, kWinograd, DType::bf16},
       {"3x3 f16, direct", {1, 6, 6, 3}, {17, 3, 3, 3}, same, true, false, false, kDirect, DType::f16},
   };
