@@ -99,18 +99,20 @@ void winograd_grouped(const Launch& launch, const Winograd& w, const float* x, c
     const std::int64_t count = tiles.count(), v_plane = plane(count, w.in_pad), m_plane = plane(count, w.out_pad);
     if (count == 0) return;
     const PlaneRows rows(w, tiles);
+    const Range in{0, w.s.in}, out{0, w.s.out};
+    const auto next_x = PicturesAhead::of_inputs(w, x, in), next_y = PicturesAhead::of_outputs(w, y, out);
     float* v = scratch + slot * group_floats(w);
     float* m = v + 36 * v_plane;
     for (std::int64_t t = tiles.first; t < tiles.end; ++t) {
       const Winograd::Place at = w.place(t);
-      call_ahead(w, t, inputs(w.s, x), {0, w.s.in});
-      transform_input(w, at, {0, w.s.in}, x, v + rows.row(w, t, at) * w.in_pad, v_plane);
+      next_x.call(at);
+      transform_input(w, at, in, x, v + rows.row(at) * w.in_pad, v_plane);
     }
     for (std::int64_t p = 0; p < 36; ++p) multiply_plane(w, p, count, rows.of(p), v, u, m);
     for (std::int64_t t = tiles.first; t < tiles.end; ++t) {
       const Winograd::Place at = w.place(t);
-      call_ahead(w, t, outputs(w.s, y), {0, w.s.out});
-      transform_output(w, at, {0, w.s.out}, m + rows.row(w, t, at) * w.out_pad, m_plane, add, y);
+      next_y.call(at);
+      transform_output(w, at, out, m + rows.row(at) * w.out_pad, m_plane, add, y);
     }
   });
 }
@@ -155,7 +157,7 @@ void winograd_fused(const Launch& launch, const Winograd& w, const float* x, con
   const PlaneRows plane_rows(w, {0, w.tiles});
   const auto input = [&](std::int64_t t, float* v) {
     const Winograd::Place at = w.place(t);
-    transform_input(w, at, {0, w.s.in}, x, v + plane_rows.row(w, t, at) * w.in_pad, planes.v);
+    transform_input(w, at, {0, w.s.in}, x, v + plane_rows.row(at) * w.in_pad, planes.v);
   };
   float* slots = scratch + (planes.own ? 0 : 36 * planes.v);
   if (planes.own) {
@@ -193,7 +195,7 @@ void winograd_fused(const Launch& launch, const Winograd& w, const float* x, con
     }
     for (std::int64_t t = 0; t < w.tiles; ++t) {
       const Winograd::Place at = w.place(t);
-      transform_output(w, at, {column, lower(column + kPanel, w.s.out)}, m + plane_rows.row(w, t, at) * kPanel, planes.m, add, y);
+      transform_output(w, at, {column, lower(column + kPanel, w.s.out)}, m + plane_rows.row(at) * kPanel, planes.m, add, y);
     }
   });
 }

@@ -105,9 +105,8 @@ struct Pieces {
         z_plane(plane(of.count(), plan.z_row)), v(memory), z(memory + 36 * v_plane) {}
 
   // Lanes behind the last channel of V are zero, as the products read whole panels.
-  void make(std::int64_t tile, const float* x, const float* dy) const {
-    const Winograd::Place at = g.w.place(tile);
-    const std::int64_t row = rows.row(g.w, tile, at);
+  void make(const Winograd::Place& at, const float* x, const float* dy) const {
+    const std::int64_t row = rows.row(at);
     float* to = v + row * g.v_row;
     for (std::int64_t c = ins.count(); c < round_up(ins.count(), kPanel); ++c) {
       for (std::int64_t p = 0; p < 36; ++p) to[p * v_plane + c] = 0;
@@ -130,7 +129,7 @@ struct Pieces {
 void few_tiles(const Launch& launch, const GradientPlan& g, const float* x, const float* dy, float* dw, float* scratch) {
   const Winograd& w = g.w;
   const Pieces all(g, {0, w.tiles}, {0, w.s.in}, {0, w.s.out}, scratch);
-  parallel(launch, w.tiles, [&](std::int64_t t, int) { all.make(t, x, dy); });
+  parallel(launch, w.tiles, [&](std::int64_t t, int) { all.make(w.place(t), x, dy); });
   parallel(launch, g.blocks(), [&](std::int64_t b, int slot) {
     float* du = scratch + g.piece_floats() + slot * g.du_floats();
     const Range outs = g.outs_of(b), ins = g.ins_of(b);
@@ -151,10 +150,12 @@ void many_tiles(const Launch& launch, const GradientPlan& g, const float* x, con
     const std::int64_t begin = part * w.tiles / g.parts, end = (part + 1) * w.tiles / g.parts;
     for (std::int64_t first = begin; first < end; first += g.piece) {
       const Pieces pieces(g, {first, lower(end, first + g.piece)}, ins, outs, scratch + slot * g.piece_floats());
+      const auto next_x = PicturesAhead::of_inputs(w, x, ins), next_dy = PicturesAhead::of_outputs(w, dy, outs);
       for (std::int64_t t = pieces.tiles.first; t < pieces.tiles.end; ++t) {
-        call_ahead(w, t, inputs(w.s, x), ins);
-        call_ahead(w, t, outputs(w.s, dy), outs);
-        pieces.make(t, x, dy);
+        const Winograd::Place at = w.place(t);
+        next_x.call(at);
+        next_dy.call(at);
+        pieces.make(at, x, dy);
       }
       pieces.add(outs, ins, first == begin, du);
     }

@@ -60,18 +60,19 @@ struct Winograd {
         tiles(s.n * of_picture), in_pad(round_up(s.in, kPanel)), out_pad(round_up(s.out, kPanel)) {}
 
   struct Place {
-    std::int64_t sample, row, column;  // of the tile's first output
-    int high, wide;                    // its outputs
+    std::int64_t sample, tile_row, tile_column;
+    std::int64_t row, column;  // of its first output
+    int high, wide;            // its outputs
   };
   Place place(std::int64_t tile) const {
-    const std::int64_t r = tile % of_picture / wide.tiles(), c = tile % wide.tiles();
-    return {tile / of_picture, high.first_output(r), wide.first_output(c), high.outputs(r), wide.outputs(c)};
+    const std::int64_t sample = tile / of_picture, rest = tile - sample * of_picture, r = rest / wide.tiles();
+    const std::int64_t c = rest - r * wide.tiles();
+    return {sample, r, c, high.first_output(r), wide.first_output(c), high.outputs(r), wide.outputs(c)};
   }
-  // Tiles of a size before this one.
-  std::int64_t before(int tall, int broad, std::int64_t tile) const {
-    const std::int64_t r = tile % of_picture / wide.tiles(), c = tile % wide.tiles();
-    return (tile / of_picture * high.count(tall) + high.before(tall, r)) * wide.count(broad) +
-           (high.outputs(r) == tall ? wide.before(broad, c) : 0);
+  // Tiles of a size before a place.
+  std::int64_t before(int tall, int broad, const Place& at) const {
+    return (at.sample * high.count(tall) + high.before(tall, at.tile_row)) * wide.count(broad) +
+           (at.high == tall ? wide.before(broad, at.tile_column) : 0);
   }
 };
 
@@ -83,18 +84,20 @@ struct Range {
 
 // The rows of planes that hold some tiles: 4x3, 4x4, 3x4, then 3x3 outputs, so that tiles that have a place lie side by side.
 struct PlaneRows {
+  const Winograd& w;
   std::int64_t begin[5], before[4];  // rows of each size, and tiles of it before the first
 
-  PlaneRows(const Winograd& w, Range tiles) {
+  PlaneRows(const Winograd& of, Range tiles) : w(of) {
+    const Winograd::Place first = w.place(tiles.first), end = w.place(tiles.end);
     begin[0] = 0;
     for (int k = 0; k < 4; ++k) {
-      before[k] = w.before(tall(k), broad(k), tiles.first);
-      begin[k + 1] = begin[k] + w.before(tall(k), broad(k), tiles.end) - before[k];
+      before[k] = w.before(tall(k), broad(k), first);
+      begin[k + 1] = begin[k] + w.before(tall(k), broad(k), end) - before[k];
     }
   }
-  std::int64_t row(const Winograd& w, std::int64_t tile, const Winograd::Place& at) const {
+  std::int64_t row(const Winograd::Place& at) const {
     const int k = at.high == 4 ? at.wide - 3 : 6 - at.wide;
-    return begin[k] + w.before(at.high, at.wide, tile) - before[k];
+    return begin[k] + w.before(at.high, at.wide, at) - before[k];
   }
   // Rows that have place i, j of the 6x6: what is 3 high has no i = 4, what is 3 wide no j = 4.
   Range of(std::int64_t place) const {
@@ -107,26 +110,37 @@ struct PlaneRows {
   static int broad(int k) { return k == 1 || k == 2 ? 4 : 3; }
 };
 
-// Pictures that tiles read, or write.
-struct Pictures {
-  const float* data;
-  std::int64_t pixels, channels;  // of one
-};
-inline Pictures inputs(const ConvShape& s, const float* x) { return {x, s.height * s.width, s.in}; }
-inline Pictures outputs(const ConvShape& s, const float* y) { return {y, s.out_height * s.out_width, s.out}; }
-
-// Calls into the cache what tiles two rows of tiles further on begin with. Each tile calls its share of the pixels in the order of
-// memory, and that the CPU's own prefetchers follow; the rows of a tile, each a short way through another place, they do not.
-EDDY_INLINE void call_ahead(const Winograd& w, std::int64_t tile, const Pictures& p, Range channels) {
-  const std::int64_t ahead = tile + 2 * w.wide.tiles();
-  if (ahead >= w.tiles) return;
-  const std::int64_t share = ceil_div(p.pixels, w.of_picture), first = ahead % w.of_picture * share;
-  const std::int64_t end = lower(p.pixels, first + share);
-  const float* picture = p.data + ahead / w.of_picture * p.pixels * p.channels;
-  for (std::int64_t pixel = first; pixel < end; ++pixel) {
-    for (std::int64_t c = channels.first; c < channels.end; c += 16) __builtin_prefetch(picture + pixel * p.channels + c);
+// Pictures that tiles read, or write, to be called into the cache: with each tile, what tiles two rows of tiles further on begin
+// with. A tile calls its share of the pixels in the order of memory, and that the CPU's own prefetchers follow; the rows of a tile,
+// each a short way through another place, they do not.
+class PicturesAhead {
+ public:
+  static PicturesAhead of_inputs(const Winograd& w, const float* x, Range channels) {
+    return {w, x, w.s.height * w.s.width, w.s.in, channels};
   }
-}
+  static PicturesAhead of_outputs(const Winograd& w, const float* y, Range channels) {
+    return {w, y, w.s.out_height * w.s.out_width, w.s.out, channels};
+  }
+  EDDY_INLINE void call(const Winograd::Place& at) const {
+    std::int64_t picture = at.sample, tile = (at.tile_row + 2) * w_.wide.tiles() + at.tile_column;
+    for (; tile >= w_.of_picture; tile -= w_.of_picture) ++picture;
+    if (picture >= w_.s.n) return;
+    const float* begin = data_ + picture * pixels_ * pixel_floats_;
+    for (std::int64_t pixel = tile * share_; pixel < lower(pixels_, (tile + 1) * share_); ++pixel) {
+      for (std::int64_t c = channels_.first; c < channels_.end; c += 16) __builtin_prefetch(begin + pixel * pixel_floats_ + c);
+    }
+  }
+
+ private:
+  PicturesAhead(const Winograd& w, const float* data, std::int64_t pixels, std::int64_t pixel_floats, Range channels)
+      : w_(w), data_(data), pixels_(pixels), pixel_floats_(pixel_floats), share_(ceil_div(pixels, w.of_picture)),
+        channels_(channels) {}
+
+  const Winograd& w_;
+  const float* data_;
+  std::int64_t pixels_, pixel_floats_, share_;
+  Range channels_;
+};
 
 // The six rows of a 6x6 transform in three pairs: a pair of rows of all columns stays in the registers of any set. What has three
 // outputs has no row 4.
