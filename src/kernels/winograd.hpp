@@ -101,6 +101,7 @@ void winograd_grouped(const Launch& launch, const Winograd& w, const float* x, c
     const PlaneRows rows(w, tiles);
     const Range in{0, w.s.in}, out{0, w.s.out};
     const auto next_x = PicturesAhead::of_inputs(w, x, in), next_y = PicturesAhead::of_outputs(w, y, out);
+    const auto next_residual = PicturesAhead::of_outputs(w, add.residual, out);
     float* v = scratch + slot * group_floats(w);
     float* m = v + 36 * v_plane;
     for (std::int64_t t = tiles.first; t < tiles.end; ++t) {
@@ -112,6 +113,7 @@ void winograd_grouped(const Launch& launch, const Winograd& w, const float* x, c
     for (std::int64_t t = tiles.first; t < tiles.end; ++t) {
       const Winograd::Place at = w.place(t);
       next_y.call(at);
+      if (add.residual) next_residual.call(at);
       transform_output(w, at, out, m + rows.row(at) * w.out_pad, m_plane, add, y);
     }
   });
