@@ -6,10 +6,7 @@
 namespace eddy::inline v0_1::EDDY_ISA {
 namespace {
 
-// The first n of 16 lanes, and of 32.
-inline __mmask16 lanes16(std::int64_t n) {
-  return n >= 16 ? 0xffff : n <= 0 ? 0 : static_cast<__mmask16>((1u << n) - 1);
-}
+// The first n of 32 lanes.
 inline __mmask32 lanes32(std::int64_t n) { return n >= 32 ? ~0u : n <= 0 ? 0u : (1u << n) - 1; }
 
 inline __m512 load_lanes(const float* from, std::int64_t n) { return _mm512_maskz_loadu_ps(lanes16(n), from); }

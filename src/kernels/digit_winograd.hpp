@@ -1,5 +1,6 @@
 // Winograd's 3x3 convolutions with products of digits: what winograd.hpp does, but that each plane of M = V U is multiplied in
-// integer tiles. A row of V (one place of one tile) has a scale of its own, and so has a column of U.
+// integer tiles, and that all tiles are of 4x4 outputs: rows are multiplied 16 at a time, so a few less spare little. A row of V
+// (one place of one tile) has a scale of its own, and so has a column of U.
 #pragma once
 
 #include "kernels/digits.hpp"

@@ -28,10 +28,6 @@ constexpr std::int64_t kMostInner = 1 << 15;    // inner indices whose sums 32 b
 
 inline std::int64_t floats_for(std::int64_t digits) { return ceil_div(digits, 4); }
 
-inline __mmask16 lanes16(std::int64_t n) {
-  return n >= 16 ? 0xffff : n <= 0 ? 0 : static_cast<__mmask16>((1u << n) - 1);
-}
-
 // Magnitudes are compared by their bits: a NaN is the largest.
 inline __m512i larger(__m512i a, __m512 x) {
   return _mm512_max_epi32(a, _mm512_and_si512((__m512i)x, _mm512_set1_epi32(0x7fffffff)));

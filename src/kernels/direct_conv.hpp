@@ -16,19 +16,6 @@ inline std::int64_t taps(const ConvShape& s) { return s.kernel_height * s.kernel
 inline std::int64_t depth(const ConvShape& s) { return taps(s) * s.in; }
 inline std::int64_t pixels(const ConvShape& s) { return s.out_height * s.out_width; }
 
-// Calls f(tap, pointer offset of the input pixel or -1) for the taps of output pixel p.
-template <class F>
-inline void for_taps(const ConvShape& s, std::int64_t p, F&& f) {
-  const std::int64_t row = p / s.out_width * s.stride - s.pad_top, column = p % s.out_width * s.stride - s.pad_left;
-  for (std::int64_t ky = 0; ky < s.kernel_height; ++ky) {
-    for (std::int64_t kx = 0; kx < s.kernel_width; ++kx) {
-      const std::int64_t r = row + ky, q = column + kx;
-      const bool inside = r >= 0 && r < s.height && q >= 0 && q < s.width;
-      f(ky * s.kernel_width + kx, inside ? (r * s.width + q) * s.in : -1);
-    }
-  }
-}
-
 inline void copy(const float* from, std::int64_t n, float* to) {
   for (std::int64_t i = 0; i < n; i += kWidth) store_up_to(to + i, from ? load_up_to(from + i, n - i) : zero(), n - i);
 }
@@ -47,6 +34,20 @@ inline void gather(const ConvShape& s, const float* sample, std::int64_t first, 
       for (std::int64_t kx = 0; kx < s.kernel_width; ++kx) {
         const std::int64_t q = column + kx;
         copy(from && q >= 0 && q < s.width ? from + q * s.in : nullptr, s.in, columns + kx * s.in);
+      }
+    }
+  }
+}
+
+// The other way: what each tap has is added to its pixel, in order.
+inline void scatter(const ConvShape& s, const float* columns, std::int64_t first, std::int64_t count, float* sample) {
+  for (std::int64_t p = first; p < first + count; ++p) {
+    const std::int64_t row = p / s.out_width * s.stride - s.pad_top, column = p % s.out_width * s.stride - s.pad_left;
+    for (std::int64_t r = row; r < row + s.kernel_height; ++r) {
+      for (std::int64_t q = column; q < column + s.kernel_width; ++q, columns += s.in) {
+        if (r < 0 || r >= s.height || q < 0 || q >= s.width) continue;
+        float* to = sample + (r * s.width + q) * s.in;
+        for (std::int64_t c = 0; c < s.in; ++c) to[c] += columns[c];
       }
     }
   }
@@ -100,14 +101,7 @@ void direct_backward_data(const Launch& launch, const ConvShape& s, const float*
     for (std::int64_t first = 0; first < pixels(s); first += kPixels) {
       const std::int64_t m = lower(kPixels, pixels(s) - first);
       product(m, k, {dy + (sample * pixels(s) + first) * s.out, s.out, s.out}, {nullptr, 0, 0}, packed, columns, k, {});
-      for (std::int64_t p = 0; p < m; ++p) {
-        for_taps(s, first + p, [&](std::int64_t tap, std::int64_t offset) {
-          if (offset < 0) return;
-          const float* from = columns + p * k + tap * s.in;
-          float* to = target + offset;
-          for (std::int64_t c = 0; c < s.in; ++c) to[c] += from[c];
-        });
-      }
+      scatter(s, columns, first, m, target);
     }
   });
 }

@@ -102,8 +102,8 @@ EDDY_INLINE void by_pixels(std::int64_t p, std::int64_t end, F&& f) {
   for (; p < end; ++p) f.template operator()<1>(p);
 }
 
-// For each channel of a block, over the pixels of a chunk: the sums of u and of u w, which
-// term.operator()<kPixels, kVectors>(pixel, channel, lanes, u, w) gives.
+// For each channel of a block, over the pixels of a chunk: the sums of u and of u x, which
+// term.operator()<kPixels, kVectors>(pixel, channel, channels from there on, u, x) gives.
 template <class Term>
 inline void sum_chunk(const Norm& w, std::int64_t chunk, const Block& block, const Source& source, double* sums, Term term) {
   const std::int64_t begin = chunk * kChunk, end = w.end_of(chunk);

@@ -78,9 +78,9 @@ inline Vec exp_to_the_ends(Vec x) {
   return x > fill(87) || x < fill(-87) ? beyond : exp(x);
 }
 
-// 1 / d for d from 1 to 1e38, an ulp or so off: a first guess by the exponent's bits, then the errors e of it squared and cubed
-//. Faster than the division, whose unit works on one vector at a time; the approximations of instructions differ
-// from CPU to CPU.
+// 1 / d for d from 1 to 1e38, an ulp or so off: a first guess by the exponent's bits, a step of Newton, which squares the error,
+// then one that cubes it. Faster than the division, whose unit works on one vector at a time; the approximations of instructions
+// differ from CPU to CPU.
 template <class V>
 EDDY_INLINE V reciprocal(V d) {
   V r = rough_reciprocal(d);

@@ -57,6 +57,13 @@ inline void store(Real* p, Vec v) { __builtin_memcpy(p, &v, sizeof v); }
 inline Vec fill(Real x) { return x - Vec{}; }
 inline Vec zero() { return Vec{}; }
 
+#if defined(__AVX512F__)
+// The first n of 16 lanes.
+inline __mmask16 lanes16(std::int64_t n) {
+  return n >= 16 ? 0xffff : n <= 0 ? 0 : static_cast<__mmask16>((1u << n) - 1);
+}
+#endif
+
 // The first n floats, 0 <= n <= kWidth, zeros behind.
 #if defined(__AVX512F__) && !defined(EDDY_DOUBLE)
 inline __mmask16 first_lanes(int n) { return static_cast<__mmask16>((1u << n) - 1); }

@@ -173,7 +173,8 @@ void winograd_fused(const Launch& launch, const Winograd& w, const float* x, con
     float* u = m + 36 * planes.m;
     float* v = planes.own ? u + 36 * planes.u : scratch;
     if (planes.own && *made == 0) {
-      if (tiny && w.of_picture != w.high.large * w.wide.large) {  // places that small tiles have not are multiplied, too
+      // All places are multiplied; those that a small tile lacks must hold numbers, though nobody reads the products.
+      if (tiny && w.of_picture != w.high.large * w.wide.large) {
         for (std::int64_t i = 0; i < 36 * planes.v; ++i) v[i] = 0;
       }
       for (std::int64_t t = 0; t < w.tiles; ++t) input(t, v);
@@ -206,6 +207,7 @@ void winograd_fused(const Launch& launch, const Winograd& w, const float* x, con
 void winograd_forward(const Launch& launch, const ConvShape& s, const float* x, const Kernels3x3& weights, const float* u,
                       const OutputTerms& add, float* y, float* scratch) {
   const Winograd w(s);
+  if (w.tiles == 0) return;
   if (fused(w)) return winograd_fused(launch, w, x, weights, add, y, scratch);
   winograd_grouped(launch, w, x, u, add, y, scratch);
 }

@@ -2,7 +2,7 @@
 // points are 0, 1, -1, 2, -2 and infinity. In registers, kWidth channels at a time, two rows of a tile at a time.
 //
 // Where 4 does not divide a side, tiles are 3 high or wide there: F(3, 3) has all points but -2. Its U would be that of F(4, 3)
-// times a + 2 at each point a; that stands in B^T instead, so U is the same for tiles of all sizes.
+// times a + 2 at each finite point a; that stands in B^T instead, so U is the same for tiles of all sizes.
 #pragma once
 
 #include "kernels/conv2d.hpp"
@@ -31,7 +31,7 @@ inline ConvShape transposed(const ConvShape& s) {
 
 constexpr std::int64_t kOwnTiles = 16;  // tiles, at most, whose V each slot makes for itself: sooner made than fetched
 
-// A side of a picture: tiles of 4 outputs, then tiles of 3. Only sides of 1, 2 and 5 have less outputs than that.
+// A side of a picture: tiles of 4 outputs, then tiles of 3. Only sides of 1, 2 and 5 have fewer outputs than that.
 struct Side {
   std::int64_t large, small;
   Side(std::int64_t length, bool mixed) {
@@ -61,8 +61,8 @@ struct Winograd {
 
   struct Place {
     std::int64_t sample, tile_row, tile_column;
-    std::int64_t row, column;  // of its first output
-    int high, wide;            // its outputs
+    std::int64_t row, column;        // of its first output
+    int outputs_high, outputs_wide;  // 4 or 3
   };
   Place place(std::int64_t tile) const {
     const std::int64_t sample = tile / of_picture, rest = tile - sample * of_picture, r = rest / wide.tiles();
@@ -70,9 +70,9 @@ struct Winograd {
     return {sample, r, c, high.first_output(r), wide.first_output(c), high.outputs(r), wide.outputs(c)};
   }
   // Tiles of a size before a place.
-  std::int64_t before(int tall, int broad, const Place& at) const {
-    return (at.sample * high.count(tall) + high.before(tall, at.tile_row)) * wide.count(broad) +
-           (at.high == tall ? wide.before(broad, at.tile_column) : 0);
+  std::int64_t before(int outputs_high, int outputs_wide, const Place& at) const {
+    return (at.sample * high.count(outputs_high) + high.before(outputs_high, at.tile_row)) * wide.count(outputs_wide) +
+           (at.outputs_high == outputs_high ? wide.before(outputs_wide, at.tile_column) : 0);
   }
 };
 
@@ -91,13 +91,13 @@ struct PlaneRows {
     const Winograd::Place first = w.place(tiles.first), end = w.place(tiles.end);
     begin[0] = 0;
     for (int k = 0; k < 4; ++k) {
-      before[k] = w.before(tall(k), broad(k), first);
-      begin[k + 1] = begin[k] + w.before(tall(k), broad(k), end) - before[k];
+      before[k] = w.before(outputs_high(k), outputs_wide(k), first);
+      begin[k + 1] = begin[k] + w.before(outputs_high(k), outputs_wide(k), end) - before[k];
     }
   }
   std::int64_t row(const Winograd::Place& at) const {
-    const int k = at.high == 4 ? at.wide - 3 : 6 - at.wide;
-    return begin[k] + w.before(at.high, at.wide, at) - before[k];
+    const int k = at.outputs_high == 4 ? at.outputs_wide - 3 : 6 - at.outputs_wide;
+    return begin[k] + w.before(at.outputs_high, at.outputs_wide, at) - before[k];
   }
   // Rows that have place i, j of the 6x6: what is 3 high has no i = 4, what is 3 wide no j = 4.
   Range of(std::int64_t place) const {
@@ -106,13 +106,13 @@ struct PlaneRows {
   }
 
  private:
-  static int tall(int k) { return k < 2 ? 4 : 3; }
-  static int broad(int k) { return k == 1 || k == 2 ? 4 : 3; }
+  static int outputs_high(int k) { return k < 2 ? 4 : 3; }
+  static int outputs_wide(int k) { return k == 1 || k == 2 ? 4 : 3; }
 };
 
-// Pictures that tiles read, or write, to be called into the cache: with each tile, what tiles two rows of tiles further on begin
-// with. A tile calls its share of the pixels in the order of memory, and that the CPU's own prefetchers follow; the rows of a tile,
-// each a short way through another place, they do not.
+// Calls pictures that tiles read or write into the cache, ahead of the tiles: with each tile its share of the pixels, where tiles
+// two rows of tiles further on begin. The shares follow each other in memory, and that the CPU's own prefetchers help with; a
+// tile's rows are too short for them.
 class PicturesAhead {
  public:
   static PicturesAhead of_inputs(const Winograd& w, const float* x, Range channels) {
@@ -258,10 +258,10 @@ EDDY_INLINE void output_pair(Vec& upper, Vec& lower, M&& m) {
 // f.operator()<kHigh, kWide>() for the outputs of a tile.
 template <class F>
 EDDY_INLINE void with_outputs(const Winograd::Place& at, F&& f) {
-  if (at.high == 4) {
-    at.wide == 4 ? f.template operator()<4, 4>() : f.template operator()<4, 3>();
+  if (at.outputs_high == 4) {
+    at.outputs_wide == 4 ? f.template operator()<4, 4>() : f.template operator()<4, 3>();
   } else {
-    at.wide == 4 ? f.template operator()<3, 4>() : f.template operator()<3, 3>();
+    at.outputs_wide == 4 ? f.template operator()<3, 4>() : f.template operator()<3, 3>();
   }
 }
 
@@ -322,7 +322,9 @@ inline void transform_input(const Winograd& w, const Winograd::Place& at, Range 
   const std::int64_t row = at.row - w.s.pad_top, column = at.column - w.s.pad_left;
   const bool inside = row >= 0 && column >= 0 && row + 6 <= w.s.height && column + 6 <= w.s.width;
   with_outputs(at, [&]<int kHigh, int kWide>() {
-    if (kHigh == 4 && kWide == 4 && inside) return transform_input<false, kHigh, kWide>(w, at, channels, x, v, stride);
+    if constexpr (kHigh == 4 && kWide == 4) {
+      if (inside) return transform_input<false, kHigh, kWide>(w, at, channels, x, v, stride);
+    }
     transform_input<true, kHigh, kWide>(w, at, channels, x, v, stride);
   });
 }
@@ -389,7 +391,9 @@ inline void transform_output(const Winograd& w, const Winograd::Place& at, Range
                      y + base, s.out_height - at.row, s.out_width - at.column, s.out_width * s.out, s.out};
   const bool whole = t.rows >= 4 && t.columns >= 4;
   with_outputs(at, [&]<int kHigh, int kWide>() {
-    if (kHigh == 4 && kWide == 4 && whole) return transform_output<true, kHigh, kWide>(t, channels, m, stride);
+    if constexpr (kHigh == 4 && kWide == 4) {
+      if (whole) return transform_output<true, kHigh, kWide>(t, channels, m, stride);
+    }
     transform_output<false, kHigh, kWide>(t, channels, m, stride);
   });
 }

@@ -112,6 +112,7 @@ void add_linear(std::vector<Row>& rows) {
   add("linear 2 x 9 x 33 -> 17", {{2, 9, 33}}, {{17, 33}}, absent(), {{2, 9, 17}});
   add("linear 70 x 64 -> 96", {{70, 64}}, {{96, 64}}, {{96}}, {{70, 96}});
   add("linear 1600 x 33 -> 17", {{1600, 33}}, {{17, 33}}, {{17}}, absent());  // gradients in parts of the rows
+  add("linear 0 x 70 -> 50", {{0, 70}}, {{50, 70}}, {{50}}, absent());
   add("linear 1 x 300 -> 1", {{1, 300}}, {{1, 300}}, absent(), absent());
   add("linear f16", {{5, 20}}, {{19, 20}, Fill::normal, DType::f16}, {{19}}, absent());
   add("linear bf16", {{5, 20}}, {{19, 20}, Fill::normal, DType::bf16}, {{19}}, absent());
@@ -222,6 +223,7 @@ void add_group_norm(std::vector<Row>& rows) {
       {" one group", {2, 7, 10}, {1, 1e-6}},
       {" silu", {2, 5, 5, 64}, {32, 1e-5, Activation::silu}},
       {" silu, scale and shift", {3, 4, 3, 20}, {5, 1e-5, Activation::silu}, 0, true},
+      {" silu, a vector in part", {2, 6, 7, 57}, {3, 1e-5, Activation::silu}},
       {" two inputs", {2, 3, 3, 16}, {4}, 24},
       {" two inputs, a group over the seam", {2, 3, 3, 10}, {4, 1e-5, Activation::silu}, 14, true},
       {" many samples", {9, 3, 2, 6}, {3, 1e-5, Activation::silu}, 6, true},
