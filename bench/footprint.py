@@ -50,7 +50,7 @@ def main():
     print(heading(compiler_version(a.compiler), f"medians of {a.count} (lowest to highest)"))
     print(f"#include <eddy/eddy.hpp>: {spread(whole)} s, its standard headers alone {spread(without)} s; it adds {added:.2f} s, "
           f"bar 0.15 s: {'met' if added <= 0.15 else '**missed**'}")
-    print(f"examples/embed, static and stripped: {megabytes:.1f} MB, bar 6 MB: {'met' if megabytes < 6 else '**missed**'}")
+    print(f"examples/embed, static and stripped: {megabytes:.2f} MB, bar 6 MB: {'met' if megabytes < 6 else '**missed**'}")
 
 
 if __name__ == "__main__":
