@@ -63,6 +63,12 @@ std::int64_t backward_weight_scratch(std::int64_t rows, std::int64_t in, std::in
 
 void backward_weight(const Launch& launch, std::int64_t rows, std::int64_t in, std::int64_t out, const float* x,
                      const float* dy, float* dw, std::int64_t ld, float* scratch) {
+  if (rows == 0) {  // x and dy may be null
+    for (std::int64_t o = 0; o < out; ++o) {
+      for (std::int64_t i = 0; i < in; ++i) dw[o * ld + i] = 0;
+    }
+    return;
+  }
   const GradientCut cut(rows, in, out);
   float* partials = scratch + launch.slots * kGradDepth * kPanel;
   parallel(launch, cut.parts * cut.blocks, [&](std::int64_t task, int slot) {
