@@ -116,7 +116,7 @@ void column_sums(const Launch& launch, std::int64_t groups, std::int64_t rows, s
   parallel(launch, groups * blocks, [&](std::int64_t tile, int) {
     const std::int64_t g = tile / blocks, j = tile % blocks * kVectors * kWidth, n = lower(kVectors * kWidth, columns - j);
     with_rows<kVectors>(static_cast<int>(ceil_div(n, kWidth)), [&]<int kCount>() {
-      sum_rows<kCount>(rows, n, x + g * rows * columns + j, columns, out + g * columns + j);
+      sum_rows<kCount>(rows, n, x + (x ? g * rows * columns + j : 0), columns, out + g * columns + j);
     });
   });
 }
