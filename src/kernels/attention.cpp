@@ -179,12 +179,6 @@ struct BackwardWork {
   Real* dbias;
 };
 
-inline void zero_rows(Real* rows, std::int64_t count, std::int64_t d, std::int64_t ld) {
-  for (std::int64_t r = 0; r < count; ++r) {
-    for (std::int64_t c = 0; c < d; ++c) rows[r * ld + c] = 0;
-  }
-}
-
 inline void add_bias_gradient(const Heads& w, const AttentionBias<Real>& bias, std::int64_t n, std::int64_t h, std::int64_t first,
                               std::int64_t m, const Real* ds, Real* dbias) {
   for (std::int64_t i = 0; i < m; ++i) {

@@ -7,10 +7,7 @@
 namespace eddy::inline v0_1::EDDY_ISA {
 namespace {
 
-bool winograd_data(const ConvShape& s) {
-  return s.kernel_height == 3 && s.kernel_width == 3 && s.stride == 1 && s.pad_top <= 2 && s.pad_left <= 2 &&
-         use_winograd(transposed(s));
-}
+bool winograd_data(const ConvShape& s) { return has_transposed(s) && use_winograd(transposed(s)); }
 
 int forward_algorithm(const ConvShape& s) { return use_winograd(s) ? 1 : 0; }
 
@@ -33,9 +30,7 @@ void forward(const Launch& launch, const ConvShape& s, const float* x, const flo
 }
 
 // Fewer channels to gather than to scatter.
-bool gathered_data(const ConvShape& s) {
-  return s.stride == 1 && s.out < s.in && s.pad_top < s.kernel_height && s.pad_left < s.kernel_width;
-}
+bool gathered_data(const ConvShape& s) { return has_transposed(s) && s.out < s.in; }
 
 std::int64_t backward_data_packed(const ConvShape& s) {
   if (winograd_data(s)) return winograd_packed(transposed(s));

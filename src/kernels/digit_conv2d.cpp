@@ -18,10 +18,7 @@ bool by_digits(const ConvShape& s) {
   return use_winograd(s) && lower(s.in, s.out) >= kLeastChannels && s.in <= kMostInner &&
          ceil_div(s.out_height, 4) * ceil_div(s.out_width, 4) >= kLeastTiles;
 }
-bool data_by_digits(const ConvShape& s) {
-  return s.kernel_height == 3 && s.kernel_width == 3 && s.stride == 1 && s.pad_top <= 2 && s.pad_left <= 2 &&
-         by_digits(transposed(s));
-}
+bool data_by_digits(const ConvShape& s) { return has_transposed(s) && by_digits(transposed(s)); }
 
 int forward_algorithm(const ConvShape& s) { return by_digits(s) ? 2 : kOthers.forward_algorithm(s); }
 

@@ -97,7 +97,7 @@ void direct_backward_data(const Launch& launch, const ConvShape& s, const float*
   parallel(launch, s.n, [&](std::int64_t sample, int slot) {
     float* columns = scratch + slot * kPixels * k;
     float* target = dx + sample * size;
-    for (std::int64_t i = 0; i < size; ++i) target[i] = 0;
+    zero_rows(target, 1, size, size);
     for (std::int64_t first = 0; first < pixels(s); first += kPixels) {
       const std::int64_t m = lower(kPixels, pixels(s) - first);
       product(m, k, {dy + (sample * pixels(s) + first) * s.out, s.out, s.out}, {nullptr, 0, 0}, packed, columns, k, {});
@@ -120,7 +120,7 @@ void direct_backward_weight(const Launch& launch, const ConvShape& s, const floa
   parallel(launch, groups, [&](std::int64_t group, int slot) {
     float* columns = scratch + slot * (kGradDepth * k + kGradDepth * kPanel);
     float* partial = partials + group * s.out * k;
-    for (std::int64_t i = 0; i < s.out * k; ++i) partial[i] = 0;
+    zero_rows(partial, s.out, k, k);
     for (std::int64_t sample = group * s.n / groups; sample < (group + 1) * s.n / groups; ++sample) {
       for (std::int64_t first = 0; first < pixels(s); first += kGradDepth) {
         const std::int64_t m = lower(kGradDepth, pixels(s) - first);

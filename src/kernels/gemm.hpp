@@ -194,15 +194,20 @@ inline void transposed_tile(std::int64_t depth, const Real* a, std::int64_t lda,
   write<kWhole>(t, c, ldc, n);
 }
 
+// d floats of each row, which lie at distance ld.
+inline void zero_rows(Real* rows, std::int64_t count, std::int64_t d, std::int64_t ld) {
+  for (std::int64_t r = 0; r < count; ++r) {
+    for (std::int64_t c = 0; c < d; ++c) rows[r * ld + c] = 0;
+  }
+}
+
 // C (m x n) = A^T B, or C += with `onto`; A (depth x m), B (depth x n): the sum over rows that gradients of weights are.
 // Pieces of kGradDepth rows are summed from zero, then added to C. `tail` is scratch of kGradDepth x kPanel floats, for
 // an n that is no multiple of kPanel.
 inline void product_transposed(std::int64_t m, std::int64_t n, std::int64_t depth, const Real* a, std::int64_t lda,
                                const Real* b, std::int64_t ldb, Real* c, std::int64_t ldc, Real* tail,
                                bool onto = true, const Real* next = nullptr) {
-  for (std::int64_t i = 0; depth == 0 && !onto && i < m; ++i) {
-    for (std::int64_t j = 0; j < n; ++j) c[i * ldc + j] = 0;
-  }
+  if (depth == 0 && !onto) zero_rows(c, m, n, ldc);
   for (std::int64_t d0 = 0; d0 < depth; d0 += kGradDepth) {
     const std::int64_t d = lower(kGradDepth, depth - d0);
     for (std::int64_t j = 0; j < n; j += kPanel) {

@@ -69,7 +69,9 @@ constexpr int kTogether = kWidth >= 16 ? kAtOnce : 2;  // at most, of a pixel: t
 // f.operator()<kVectors>(c) for kTogether, 2 or 1 vectors of channels from c on, up to `end`; a last one may be there in part.
 template <class F>
 EDDY_INLINE void by_vectors(std::int64_t c, std::int64_t end, F&& f) {
-  for (; c + (kTogether - 1) * kWidth < end; c += kTogether * kWidth) f.template operator()<kTogether>(c);
+  if constexpr (kTogether > 2) {
+    for (; c + (kTogether - 1) * kWidth < end; c += kTogether * kWidth) f.template operator()<kTogether>(c);
+  }
   for (; c + kWidth < end; c += 2 * kWidth) f.template operator()<2>(c);
   if (c < end) f.template operator()<1>(c);
 }

@@ -63,12 +63,7 @@ std::int64_t backward_weight_scratch(std::int64_t rows, std::int64_t in, std::in
 
 void backward_weight(const Launch& launch, std::int64_t rows, std::int64_t in, std::int64_t out, const float* x,
                      const float* dy, float* dw, std::int64_t ld, float* scratch) {
-  if (rows == 0) {  // x and dy may be null
-    for (std::int64_t o = 0; o < out; ++o) {
-      for (std::int64_t i = 0; i < in; ++i) dw[o * ld + i] = 0;
-    }
-    return;
-  }
+  if (rows == 0) return zero_rows(dw, out, in, ld);  // x and dy may be null
   const GradientCut cut(rows, in, out);
   float* partials = scratch + launch.slots * kGradDepth * kPanel;
   parallel(launch, cut.parts * cut.blocks, [&](std::int64_t task, int slot) {
@@ -111,12 +106,13 @@ inline void sum_rows(std::int64_t rows, std::int64_t n, const float* x, std::int
 
 void column_sums(const Launch& launch, std::int64_t groups, std::int64_t rows, std::int64_t columns, const float* x,
                  float* out) {
+  if (rows == 0) return zero_rows(out, groups, columns, columns);  // x may be null
   constexpr int kVectors = 4;
   const std::int64_t blocks = ceil_div(columns, kVectors * kWidth);
   parallel(launch, groups * blocks, [&](std::int64_t tile, int) {
     const std::int64_t g = tile / blocks, j = tile % blocks * kVectors * kWidth, n = lower(kVectors * kWidth, columns - j);
     with_rows<kVectors>(static_cast<int>(ceil_div(n, kWidth)), [&]<int kCount>() {
-      sum_rows<kCount>(rows, n, x + (x ? g * rows * columns + j : 0), columns, out + g * columns + j);
+      sum_rows<kCount>(rows, n, x + g * rows * columns + j, columns, out + g * columns + j);
     });
   });
 }

@@ -180,10 +180,7 @@ void many_tiles(const Launch& launch, const GradientPlan& g, const float* x, con
 void winograd_backward_weight(const Launch& launch, const ConvShape& s, const float* x, const float* dy, float* dw,
                               float* scratch) {
   const GradientPlan g(s);
-  if (g.w.tiles == 0) {
-    for (std::int64_t i = 0; i < s.out * s.in * 9; ++i) dw[i] = 0;
-    return;
-  }
+  if (g.w.tiles == 0) return zero_rows(dw, s.out, s.in * 9, s.in * 9);
   (g.few ? few_tiles : many_tiles)(launch, g, x, dy, dw, scratch);
 }
 

@@ -22,7 +22,10 @@ inline bool use_winograd(const ConvShape& s) {
          s.pad_top <= 2 && s.pad_left <= 2;
 }
 
-// The convolution that carries gradients back where the stride is 1: from out to in channels, weights turned by 180 degrees.
+// The convolution that carries gradients back where there is one: from out to in channels, weights turned by 180 degrees.
+inline bool has_transposed(const ConvShape& s) {
+  return s.stride == 1 && s.pad_top < s.kernel_height && s.pad_left < s.kernel_width;
+}
 inline ConvShape transposed(const ConvShape& s) {
   return {.n = s.n, .height = s.out_height, .width = s.out_width, .in = s.out, .out = s.in, .out_height = s.height,
           .out_width = s.width, .kernel_height = s.kernel_height, .kernel_width = s.kernel_width, .stride = 1,
