@@ -17,9 +17,11 @@ constexpr std::int64_t odd_lines(std::int64_t floats) { return (ceil_div(floats,
 // Floats from one plane to the next.
 constexpr std::int64_t plane(std::int64_t count, std::int64_t row) { return odd_lines(count * row); }
 
+constexpr std::int64_t kMostChannels = 4096;  // whose tiles are read
+
 inline bool use_winograd(const ConvShape& s) {
-  return s.kernel_height == 3 && s.kernel_width == 3 && s.stride == 1 && s.in >= 4 && s.out_height * s.out_width >= 9 &&
-         s.pad_top <= 2 && s.pad_left <= 2;
+  return s.kernel_height == 3 && s.kernel_width == 3 && s.stride == 1 && s.in >= 4 && s.in <= kMostChannels &&
+         s.out <= kMostChannels && s.out_height * s.out_width >= 9 && s.pad_top <= 2 && s.pad_left <= 2;
 }
 
 // The convolution that carries gradients back where there is one: from out to in channels, weights turned by 180 degrees.
@@ -164,9 +166,9 @@ EDDY_INLINE void input_pair(Vec& upper, Vec& lower, D&& d) {
     upper = a + b;
     lower = a - b;
   } else if constexpr (kOutputs == 4) {
-    const Vec c = d(4) - d(2), e = fill(2) * (d(3) - d(1));
-    upper = c + e;
-    lower = c - e;
+    const Vec c = d(4) - d(2), e = d(3) - d(1);
+    upper = fma(fill(2), e, c);
+    lower = fma(fill(-2), e, c);
   } else if constexpr (kPair == Rows::outer) {
     const Vec d2 = d(2), e = fill(2) * (d(1) - d(3));
     upper = fma(fill(4), d(0) - d2, -e);
@@ -223,14 +225,51 @@ EDDY_INLINE void output_gradient_1d(Vec* y) {
   }
 }
 
+// A pointer or an index that compilers do not see through. Loops over tiles reach a hundred addresses by a few steps; seen through,
+// all of them are computed beforehand, more than there are registers for, and fetched back from memory one by one.
+template <class T>
+EDDY_INLINE T hidden(T x) {
+  __asm__ volatile("" : "+r"(x));
+  return x;
+}
+
+// The way from place to place of a transformed tile, in bytes. Addresses hold a register times 1, 2 or 4: three reach all rows.
+class Places {
+ public:
+  EDDY_INLINE explicit Places(std::int64_t stride)
+      : column_(4 * stride), row_(hidden(24 * stride)), row3_(hidden(72 * stride)), row5_(hidden(120 * stride)) {}
+  // The place i rows further on, and the next of the same row.
+  template <class T>
+  EDDY_INLINE T* row(T* p, int i) const {
+    return moved(p, i == 3 ? row3_ : i == 5 ? row5_ : i * row_);
+  }
+  template <class T>
+  EDDY_INLINE T* next(T* p) const {
+    return hidden(moved(p, column_));
+  }
+
+ private:
+  template <class T>
+  EDDY_INLINE static T* moved(T* p, std::int64_t bytes) {
+    return reinterpret_cast<T*>(reinterpret_cast<std::uintptr_t>(p) + static_cast<std::uintptr_t>(bytes));
+  }
+  std::int64_t column_, row_, row3_, row5_;
+};
+
 // Two rows of a transformed tile.
 template <Rows kPair, int kHigh, int kWide>
-EDDY_INLINE void store_pair(float* v, std::int64_t stride, const Vec* upper, const Vec* lower) {
+EDDY_INLINE void store_pair(float* v, const Places& places, const Vec* upper, const Vec* lower) {
+  constexpr bool kBoth = has_row(kHigh, lower_row(kPair));
+  float* u = hidden(places.row(v, upper_row(kPair)));
+  float* l = hidden(places.row(v, lower_row(kPair)));
 #pragma GCC unroll 6
   for (int j = 0; j < 6; ++j) {
-    if (!has_row(kWide, j)) continue;
-    store(v + (upper_row(kPair) * 6 + j) * stride, upper[j]);
-    if (has_row(kHigh, lower_row(kPair))) store(v + (lower_row(kPair) * 6 + j) * stride, lower[j]);
+    if (has_row(kWide, j)) {
+      store(u, upper[j]);
+      if (kBoth) store(l, lower[j]);
+    }
+    u = places.next(u);
+    if (kBoth) l = places.next(l);
   }
 }
 
@@ -268,55 +307,65 @@ EDDY_INLINE void with_outputs(const Winograd::Place& at, F&& f) {
   }
 }
 
-// Rows of a picture's tile that may lie outside: those are read as zeros, at whatever offset.
+// kTall rows of a tile, of which some may lie outside of the picture: those are read from zeros.
 template <int kTall>
 struct TileRows {
   const float* start[kTall];
-  std::int64_t keep[kTall];  // all bits, or none where the row is outside
+  unsigned outside = 0;  // a bit for each column that is outside: not to be read
 
-  TileRows(const float* sample, std::int64_t first, std::int64_t height, std::int64_t row_floats) {
-    alignas(64) static constexpr float kZeros[kWidth] = {};
-    for (int i = 0; i < kTall; ++i) {
-      const std::int64_t r = first + i;
-      const bool inside = r >= 0 && r < height;
-      start[i] = inside ? sample + r * row_floats : kZeros;
-      keep[i] = inside ? -1 : 0;
+  TileRows(const float* sample, std::int64_t row, std::int64_t column, std::int64_t height, std::int64_t width,
+           std::int64_t channels) {
+    alignas(64) static float zeros[6 * kMostChannels];  // not const: it takes no room in a program
+    std::int64_t at = (row * width + column) * channels;
+#pragma GCC unroll 6
+    for (int i = 0; i < kTall; ++i, at += width * channels) {
+      start[i] = row + i >= 0 && row + i < height ? sample + at : zeros;
+      outside |= static_cast<unsigned>(column + i < 0 || column + i >= width) << i;
     }
   }
-  Vec at(int i, std::int64_t offset, std::int64_t n) const { return load_up_to(start[i] + (offset & keep[i]), n); }
 };
 
-template <Rows kPair, bool kBorder, int kHigh, int kWide>
-EDDY_INLINE void transform_input_pair(const TileRows<6>& rows, std::int64_t column, std::int64_t width, std::int64_t in,
-                                      std::int64_t c, float* v, std::int64_t stride) {
+// Not kBorder: all columns are inside. Not kWhole: n channels.
+template <Rows kPair, bool kBorder, bool kWhole, int kHigh, int kWide>
+EDDY_INLINE void transform_input_pair(const TileRows<6>& tile, std::int64_t pixel, std::int64_t c, std::int64_t n, float* v,
+                                      const Places& places) {
   Vec upper[6], lower[6];
 #pragma GCC unroll 6
-  for (int j = 0; j < kWide + 2; ++j) {
-    if (kBorder && (column + j < 0 || column + j >= width)) {
+  for (int j = 0; j < kWide + 2; ++j, c += pixel) {
+    c = hidden(c);
+    if (kBorder && (tile.outside >> j & 1)) {
       upper[j] = lower[j] = zero();
     } else {
-      const std::int64_t offset = (column + j) * in + c;
       input_pair<kPair, kHigh>(upper[j], lower[j], [&](int i) {
-        return kBorder ? rows.at(i, offset, in - c) : load_up_to(rows.start[i] + offset, in - c);
+        return kWhole ? load(tile.start[i] + c) : load_up_to(tile.start[i] + c, n);
       });
     }
   }
   input_1d<kWide>(upper);
   if (has_row(kHigh, lower_row(kPair))) input_1d<kWide>(lower);
-  store_pair<kPair, kHigh, kWide>(v, stride, upper, lower);
+  store_pair<kPair, kHigh, kWide>(v, places, upper, lower);
+}
+
+template <bool kBorder, bool kWhole, int kHigh, int kWide>
+EDDY_INLINE void transform_input_vector(const TileRows<6>& tile, std::int64_t pixel, std::int64_t c, std::int64_t n, float* v,
+                                        const Places& places) {
+  transform_input_pair<Rows::outer, kBorder, kWhole, kHigh, kWide>(tile, pixel, c, n, v, places);
+  transform_input_pair<Rows::one, kBorder, kWhole, kHigh, kWide>(tile, pixel, c, n, v, places);
+  transform_input_pair<Rows::two, kBorder, kWhole, kHigh, kWide>(tile, pixel, c, n, v, places);
 }
 
 template <bool kBorder, int kHigh, int kWide>
 inline void transform_input(const Winograd& w, const Winograd::Place& at, Range channels, const float* x, float* v,
                             std::int64_t stride) {
   const ConvShape& s = w.s;
-  const std::int64_t column = at.column - s.pad_left;
-  const TileRows<6> rows(x + at.sample * s.height * s.width * s.in, at.row - s.pad_top, s.height, s.width * s.in);
-  for (std::int64_t c = channels.first; c < channels.end; c += kWidth, v += kWidth) {
-    transform_input_pair<Rows::outer, kBorder, kHigh, kWide>(rows, column, s.width, s.in, c, v, stride);
-    transform_input_pair<Rows::one, kBorder, kHigh, kWide>(rows, column, s.width, s.in, c, v, stride);
-    transform_input_pair<Rows::two, kBorder, kHigh, kWide>(rows, column, s.width, s.in, c, v, stride);
+  const TileRows<6> rows(x + at.sample * s.height * s.width * s.in, at.row - s.pad_top, at.column - s.pad_left, s.height, s.width,
+                         s.in);
+  const Places places(stride);
+  std::int64_t c = channels.first;
+  for (const std::int64_t whole = lower(channels.end, s.in - kWidth + 1); c < whole; c += kWidth, v += kWidth) {
+    transform_input_vector<kBorder, true, kHigh, kWide>(rows, s.in, c, kWidth, v, places);
   }
+  if (c < channels.end) transform_input_vector<true, false, kHigh, kWide>(rows, s.in, c, s.in - c, v, places);
 }
 
 // The input of a tile, transformed: v[plane * stride + channel - channels.first] of the places that it has.
@@ -344,17 +393,20 @@ struct OutputTile {
   std::int64_t rows, columns, row_floats, pixel_floats;
 };
 
-// Output rows 0 and 2 of a tile, or 1 and 3, channels k to k + kWidth, n of them there.
+// Output rows 0 and 2 of a tile, or 1 and 3, channels k to k + kWidth. Not kWhole: n of them, of the rows and columns that are there.
+// `bias` is added where both points are 1: from that place it reaches each output once.
 template <bool kEven, bool kWhole, int kHigh, int kWide>
-EDDY_INLINE void transform_output_pair(const OutputTile& t, std::int64_t k, std::int64_t n, const float* m, std::int64_t stride) {
+EDDY_INLINE void transform_output_pair(const OutputTile& t, std::int64_t k, std::int64_t n, Vec bias, const float* m,
+                                       const Places& places) {
   Vec rows[2][6];
 #pragma GCC unroll 6
-  for (int j = 0; j < 6; ++j) {
+  for (int j = 0; j < 6; ++j, m = places.next(m)) {
     if (!has_row(kWide, j)) continue;
-    output_pair<kEven, kHigh>(rows[0][j], rows[1][j], [&](int i) { return load(m + (i * 6 + j) * stride); });
+    output_pair<kEven, kHigh>(rows[0][j], rows[1][j], [&](int i) {
+      const Vec value = load(places.row(m, i));
+      return i == 1 && j == 1 ? value + bias : value;
+    });
   }
-  const Vec b = t.add.bias ? load_up_to(t.add.bias + k, n) : zero();
-  const Vec sb = t.add.sample_bias ? load_up_to(t.add.sample_bias + k, n) : zero();
 #pragma GCC unroll 2
   for (int r = 0; r < 2; ++r) {
     const int i = 2 * r + (kEven ? 0 : 1);
@@ -363,24 +415,40 @@ EDDY_INLINE void transform_output_pair(const OutputTile& t, std::int64_t k, std:
     const auto at = [&](int j) { return rows[r][j]; };
     output_pair<true, kWide>(o[0], o[2], at);
     output_pair<false, kWide>(o[1], o[3], at);
+    const std::int64_t offset = i * t.row_floats + k;
+    const auto each_pixel = [&](auto* data, auto&& f) {
+      data = hidden(data + offset);
 #pragma GCC unroll 4
-    for (int j = 0; j < kWide; ++j) {
-      if (!kWhole && j >= t.columns) continue;
-      const std::int64_t offset = i * t.row_floats + j * t.pixel_floats + k;
-      Vec value = o[j];
-      if (t.add.bias) value += b;
-      if (t.add.sample_bias) value += sb;
-      if (t.add.residual) value += load_up_to(t.add.residual + offset, n);
-      store_up_to(t.y + offset, value, n);
+      for (int j = 0; j < kWide; ++j) {
+        if (kWhole || j < t.columns) f(data + j * t.pixel_floats, o[j]);
+      }
+    };
+    if (t.add.residual) {
+      each_pixel(t.add.residual, [&](const float* p, Vec& value) { value += kWhole ? load(p) : load_up_to(p, n); });
     }
+    each_pixel(t.y, [&](float* p, Vec value) { kWhole ? store(p, value) : store_up_to(p, value, n); });
   }
 }
 
 template <bool kWhole, int kHigh, int kWide>
+EDDY_INLINE void transform_output_vector(const OutputTile& t, std::int64_t k, std::int64_t n, const float* m, const Places& places) {
+  const auto term = [&](const float* of) { return !of ? zero() : kWhole ? load(of + k) : load_up_to(of + k, n); };
+  const Vec bias = term(t.add.bias) + term(t.add.sample_bias);
+  transform_output_pair<true, kWhole, kHigh, kWide>(t, k, n, bias, m, places);
+  transform_output_pair<false, kWhole, kHigh, kWide>(t, k, n, bias, m, places);
+}
+
+template <int kHigh, int kWide>
 inline void transform_output(const OutputTile& t, Range channels, const float* m, std::int64_t stride) {
-  for (std::int64_t k = channels.first; k < channels.end; k += kWidth, m += kWidth) {
-    transform_output_pair<true, kWhole, kHigh, kWide>(t, k, channels.end - k, m, stride);
-    transform_output_pair<false, kWhole, kHigh, kWide>(t, k, channels.end - k, m, stride);
+  const Places places(stride);
+  std::int64_t k = channels.first;
+  if (t.rows >= kHigh && t.columns >= kWide) {
+    for (; k + kWidth <= channels.end; k += kWidth, m += kWidth) {
+      transform_output_vector<true, kHigh, kWide>(t, k, kWidth, m, places);
+    }
+  }
+  for (; k < channels.end; k += kWidth, m += kWidth) {
+    transform_output_vector<false, kHigh, kWide>(t, k, channels.end - k, m, places);
   }
 }
 
@@ -392,13 +460,7 @@ inline void transform_output(const Winograd& w, const Winograd::Place& at, Range
   const OutputTile t{{add.bias, add.sample_bias ? add.sample_bias + at.sample * s.out : nullptr,
                       add.residual ? add.residual + base : nullptr},
                      y + base, s.out_height - at.row, s.out_width - at.column, s.out_width * s.out, s.out};
-  const bool whole = t.rows >= 4 && t.columns >= 4;
-  with_outputs(at, [&]<int kHigh, int kWide>() {
-    if constexpr (kHigh == 4 && kWide == 4) {
-      if (whole) return transform_output<true, kHigh, kWide>(t, channels, m, stride);
-    }
-    transform_output<false, kHigh, kWide>(t, channels, m, stride);
-  });
+  with_outputs(at, [&]<int kHigh, int kWide>() { transform_output<kHigh, kWide>(t, channels, m, stride); });
 }
 
 }  // namespace
