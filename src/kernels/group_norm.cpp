@@ -66,14 +66,19 @@ struct Pixels {
 constexpr int kAtOnce = 4;                             // vectors whose terms are made side by side
 constexpr int kTogether = kWidth >= 16 ? kAtOnce : 2;  // at most, of a pixel: they lie side by side
 
-// f.operator()<kVectors>(c) for kTogether, 2 or 1 vectors of channels from c on, up to `end`; a last one may be there in part.
+template <int kVectors>
+using Whole = std::integral_constant<std::int64_t, kVectors * kWidth>;
+
+// f.operator()<kVectors>(c, n) for kTogether, 2 or 1 vectors of channels from c on, up to `end`; n of their floats are there: all,
+// as the type of n tells, but of a last vector.
 template <class F>
 EDDY_INLINE void by_vectors(std::int64_t c, std::int64_t end, F&& f) {
   if constexpr (kTogether > 2) {
-    for (; c + (kTogether - 1) * kWidth < end; c += kTogether * kWidth) f.template operator()<kTogether>(c);
+    for (; c + kTogether * kWidth <= end; c += kTogether * kWidth) f.template operator()<kTogether>(c, Whole<kTogether>{});
   }
-  for (; c + kWidth < end; c += 2 * kWidth) f.template operator()<2>(c);
-  if (c < end) f.template operator()<1>(c);
+  for (; c + 2 * kWidth <= end; c += 2 * kWidth) f.template operator()<2>(c, Whole<2>{});
+  for (; c + kWidth <= end; c += kWidth) f.template operator()<1>(c, Whole<1>{});
+  if (c < end) f.template operator()<1>(c, end - c);
 }
 
 // kPixels stretches of kVectors vectors, the first n floats of each there; the next pixel lies at `step`.
@@ -105,17 +110,17 @@ EDDY_INLINE void by_pixels(std::int64_t p, std::int64_t end, F&& f) {
 }
 
 // For each channel of a block, over the pixels of a chunk: the sums of u and of u x, which
-// term.operator()<kPixels, kVectors>(pixel, channel, channels from there on, u, x) gives.
+// term.operator()<kPixels, kVectors>(pixel, channel, channels that are there, u, x) gives.
 template <class Term>
-inline void sum_chunk(const Norm& w, std::int64_t chunk, const Block& block, const Source& source, double* sums, Term term) {
+inline void sum_chunk(const Norm& w, std::int64_t chunk, const Block& block, const Source& source, double* sums, Term&& term) {
   const std::int64_t begin = chunk * kChunk, end = w.end_of(chunk);
-  by_vectors(block.first, block.last, [&]<int kVectors>(std::int64_t c) {
+  by_vectors(block.first, block.last, [&]<int kVectors>(std::int64_t c, auto n) {
     double first[kVectors * kWidth] = {}, second[kVectors * kWidth] = {};
     for (std::int64_t p0 = begin; p0 < end; p0 += kPiece) {
       Vecs<kVectors> a(zero()), b(zero());
       by_pixels<kVectors>(p0, lower(end, p0 + kPiece), [&]<int kPixels>(std::int64_t p) {
         Vecs<kPixels * kVectors> u, x;
-        term.template operator()<kPixels, kVectors>(p, c, source.channels - c, u, x);
+        term.template operator()<kPixels, kVectors>(p, c, n, u, x);
 #pragma GCC unroll 8
         for (int i = 0; i < kPixels * kVectors; ++i) {
           a.v[i % kVectors] += u.v[i];
@@ -127,7 +132,7 @@ inline void sum_chunk(const Norm& w, std::int64_t chunk, const Block& block, con
         second[q] += b.v[q / kWidth][q % kWidth];
       }
     }
-    for (std::int64_t q = 0; q < lower(kVectors * kWidth, block.last - c); ++q) {
+    for (std::int64_t q = 0; q < n; ++q) {
       sums[source.first + c + q] = first[q];
       sums[w.channels + source.first + c + q] = second[q];
     }
@@ -137,7 +142,7 @@ inline void sum_chunk(const Norm& w, std::int64_t chunk, const Block& block, con
 void block_statistics(const Norm& w, std::int64_t sample, std::int64_t chunk, const Block& block, double* partials) {
   const Source source = w.source(block.source, sample);
   sum_chunk(w, chunk, block, source, w.partial(partials, sample, chunk),
-            [&]<int kPixels, int kVectors>(std::int64_t p, std::int64_t c, std::int64_t n, auto& u, auto& x) {
+            [&]<int kPixels, int kVectors>(std::int64_t p, std::int64_t c, auto n, auto& u, auto& x) {
               const Real* at = source.data + p * source.channels + c;
               u = load_pixels<kPixels, kVectors>(at, source.channels, n) - load_channels<kPixels, kVectors>(source.data + c, n);
               x = u;
@@ -196,8 +201,7 @@ void apply(const Norm& w, std::int64_t sample, const Pixels& pixels, const Real*
     const Source source = w.source(i, sample);
     const Real* a = factors + source.first;
     const Real* b = a + w.channels;
-    by_vectors(0, source.channels, [&]<int kVectors>(std::int64_t c) {
-      const std::int64_t n = source.channels - c;
+    by_vectors(0, source.channels, [&]<int kVectors>(std::int64_t c, auto n) {
       by_pixels<kVectors>(pixels.first, pixels.last, [&]<int kPixels>(std::int64_t p) {
         const auto x = load_pixels<kPixels, kVectors>(source.data + p * source.channels + c, source.channels, n);
         const auto z = fma(x, load_channels<kPixels, kVectors>(a + c, n), load_channels<kPixels, kVectors>(b + c, n));
@@ -270,7 +274,7 @@ void block_gradient(const Norm& w, std::int64_t sample, std::int64_t chunk, cons
   Real* dx = block.source == 0 ? g.dx : g.dx2;
   const Real* a = factors + source.first;
   sum_chunk(w, chunk, block, source, w.partial(partials, sample, chunk),
-            [&]<int kPixels, int kVectors>(std::int64_t p, std::int64_t c, std::int64_t n, auto& dz, auto& from_mean) {
+            [&]<int kPixels, int kVectors>(std::int64_t p, std::int64_t c, auto n, auto& dz, auto& from_mean) {
               const std::int64_t at = sample * w.s.pixels + p;
               const auto x = load_pixels<kPixels, kVectors>(source.data + p * source.channels + c, source.channels, n);
               dz = load_pixels<kPixels, kVectors>(dy + at * w.channels + source.first + c, w.channels, n);

@@ -29,37 +29,25 @@ inline Vec erf(Vec x) {
 }
 inline Vec exp_between(Vec x, Real, Real) { return exp(x); }
 inline Vec exp_to_the_ends(Vec x) { return exp(x); }
-inline Vec reciprocal(Vec d) { return fill(1) / d; }
 template <int kN>
 inline Vecs<kN> exp_between(const Vecs<kN>& x, Real, Real) {
   return Vecs<kN>::each([&](int i) { return exp(x.v[i]); });
 }
-template <int kN>
-inline Vecs<kN> reciprocal(const Vecs<kN>& d) {
-  return Vecs<kN>::each([&](int i) { return reciprocal(d.v[i]); });
-}
 
 #else
 
-// 2^n of whole numbers.
-inline Vec power_of_two(Vec n) { return (Vec)((__builtin_convertvector(n, IntVec) + 127) << 23); }
-// 1 / d, a twentieth off.
-inline Vec rough_reciprocal(Vec d) { return (Vec)(0x7ef311c7 - (IntVec)d); }
-
+// 2^n: x is 1.5 * 2^23 + 127 + n, so its last bits are 127 + n.
+inline Vec power_of_two(Vec x) { return (Vec)((IntVec)x << 23); }
 template <int kN>
-EDDY_INLINE Vecs<kN> power_of_two(const Vecs<kN>& n) {
-  return Vecs<kN>::each([&](int i) { return power_of_two(n.v[i]); });
-}
-template <int kN>
-EDDY_INLINE Vecs<kN> rough_reciprocal(const Vecs<kN>& d) {
-  return Vecs<kN>::each([&](int i) { return rough_reciprocal(d.v[i]); });
+EDDY_INLINE Vecs<kN> power_of_two(const Vecs<kN>& x) {
+  return Vecs<kN>::each([&](int i) { return power_of_two(x.v[i]); });
 }
 
 template <class V>
 EDDY_INLINE V exp_between(V x, Real least, Real most) {
   x = min(max(x, fill(least)), fill(most));
-  const Vec shift = fill(12582912.0f);  // 1.5 * 2^23: adding it rounds to the nearest integer
-  const V rounded = fma(x, fill(1.44269504f), shift) - shift;
+  const Vec shift = fill(12582912.0f + 127);  // so large that adding it rounds to the nearest integer
+  const V shifted = fma(x, fill(1.44269504f), shift), rounded = shifted - shift;
   V r = fma(rounded, fill(-0.693359375f), x);
   r = fma(rounded, fill(2.12194440e-4f), r);
   V p = fma(r, fill(1.9875691500e-4f), fill(1.3981999507e-3f));
@@ -68,7 +56,7 @@ EDDY_INLINE V exp_between(V x, Real least, Real most) {
   p = fma(p, r, fill(1.6666665459e-1f));
   p = fma(p, r, fill(5.0000001201e-1f));
   p = fma(p, r * r, r) + fill(1);
-  return p * power_of_two(rounded);
+  return p * power_of_two(shifted);
 }
 inline Vec exp(Vec x) { return exp_between(x, -87.3f, 88.3f); }
 
@@ -76,17 +64,6 @@ inline Vec exp(Vec x) { return exp_between(x, -87.3f, 88.3f); }
 inline Vec exp_to_the_ends(Vec x) {
   const Vec half = exp(fill(0.5f) * x), beyond = half * half;
   return x > fill(87) || x < fill(-87) ? beyond : exp(x);
-}
-
-// 1 / d for d from 1 to 1e38, an ulp or so off: a first guess by the exponent's bits, a step of Newton, which squares the error,
-// then one that cubes it. Faster than the division, whose unit works on one vector at a time; the approximations of instructions
-// differ from CPU to CPU.
-template <class V>
-EDDY_INLINE V reciprocal(V d) {
-  V r = rough_reciprocal(d);
-  r = fma(r, fma(-d, r, fill(1)), r);  // 3e-3 off
-  const V e = fma(-d, r, fill(1));
-  return fma(r, fma(e, e, e), r);
 }
 
 inline Vec magnitude(Vec x) { return x < zero() ? -x : x; }
@@ -139,15 +116,20 @@ inline Vec erf(Vec x) {
 
 #endif
 
+// 1 + exp(-x), never infinite.
+template <class V>
+EDDY_INLINE V one_and_exp(V x) {
+  return fill(1) + exp_between(-x, -87, 87);
+}
 template <class V>
 EDDY_INLINE V sigmoid(V x) {
-  return reciprocal(fill(1) + exp_between(-x, -87, 87));
+  return V(fill(1)) / one_and_exp(x);
 }
 
 // silu and its derivative s (1 + x (1 - s)).
 template <class V>
 EDDY_INLINE V silu(V x) {
-  return x * sigmoid(x);
+  return x / one_and_exp(x);
 }
 template <class V>
 EDDY_INLINE V silu_derivative(V x) {

@@ -165,6 +165,9 @@ struct Vecs {
   friend EDDY_INLINE Vecs operator*(const Vecs& a, const Vecs& b) {
     return each([&](int i) { return a.v[i] * b.v[i]; });
   }
+  friend EDDY_INLINE Vecs operator/(const Vecs& a, const Vecs& b) {
+    return each([&](int i) { return a.v[i] / b.v[i]; });
+  }
   friend EDDY_INLINE Vecs fma(const Vecs& a, const Vecs& b, const Vecs& c) {
     return each([&](int i) { return fma(a.v[i], b.v[i], c.v[i]); });
   }
