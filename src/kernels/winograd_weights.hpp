@@ -135,6 +135,27 @@ inline void transform_weights(const Kernels3x3& w, std::int64_t column, std::int
   }
 }
 
+// The nine taps of n channels, which are lanes, behind each other: to[channel * 9 + tap].
+EDDY_INLINE void store_taps(const Vec* taps, std::int64_t n, float* to) {
+#pragma GCC unroll 3
+  for (int first = 0; first < 9; first += kWidth) {
+    if (first == 8) {  // one tap is left
+      alignas(64) float last[kWidth];
+      store(last, taps[8]);
+      for (std::int64_t i = 0; i < n; ++i) to[i * 9 + 8] = last[i];
+      break;
+    }
+    Vec rows[kWidth];
+#pragma GCC unroll 16
+    for (int i = 0; i < kWidth; ++i) rows[i] = first + i < 9 ? taps[first + i] : zero();
+    transpose(rows);
+#pragma GCC unroll 16
+    for (int i = 0; i < kWidth; ++i) {
+      if (i < n) store_up_to(to + i * 9 + first, rows[i], 9 - first);
+    }
+  }
+}
+
 // dW (in, 3, 3) of one output channel from du[place * stride + in].
 inline void untransform_weight(std::int64_t in, const float* du, std::int64_t stride, float* dw) {
   for (std::int64_t c = 0; c < in; c += kWidth) {
@@ -146,17 +167,15 @@ inline void untransform_weight(std::int64_t in, const float* du, std::int64_t st
       const auto at = [&](int j) { return load_up_to(p + j * stride, n); };
       weight_gradient_1d(u[i], at(0), at(1), at(2), at(3), at(4), at(5));
     }
-    alignas(64) float lanes[9][kWidth];
+    Vec taps[9];
 #pragma GCC unroll 3
     for (int j = 0; j < 3; ++j) {
       Vec g[3];
       weight_gradient_1d(g, u[0][j], u[1][j], u[2][j], u[3][j], u[4][j], u[5][j]);
 #pragma GCC unroll 3
-      for (int i = 0; i < 3; ++i) store(lanes[i * 3 + j], g[i]);
+      for (int i = 0; i < 3; ++i) taps[i * 3 + j] = g[i];
     }
-    for (std::int64_t q = 0; q < lower(kWidth, n); ++q) {
-      for (int t = 0; t < 9; ++t) dw[(c + q) * 9 + t] = lanes[t][q];
-    }
+    store_taps(taps, lower(kWidth, n), dw + c * 9);
   }
 }
 
