@@ -13,6 +13,11 @@ constexpr int kPanel = 2 * kWidth;          // columns of a register tile
 constexpr std::int64_t kDepth = 256;        // inner indices between two stops in memory
 constexpr std::int64_t kGradDepth = 256;    // the same for products that sum over rows
 
+// Rows of the next register tile where so many are left: a last tile of one or two rows would wait for its few chains.
+constexpr std::int64_t next_rows(std::int64_t left) {
+  return left >= 2 * kRows ? kRows : left > kRows ? (left + 1) / 2 : left;
+}
+
 // Calls f.template operator()<M>() for m in [1, Most].
 template <int Most, class F>
 inline void with_rows(int m, F&& f) {
@@ -151,10 +156,11 @@ inline void product(std::int64_t m, std::int64_t n, RowsOf a0, RowsOf a1, const 
         const bool first = done == 0 && !onto, last = done + k == k_all;
         Ahead ahead{panel + (done + k) * kPanel, kPanel / ceil_div(m, kRows)};
         if (next == Next::rows) ahead = {a.data + kRows * a.ld + k0, ceil_div(kRows * a.ld, k)};
-        for (std::int64_t i = 0; i < m; i += kRows, ahead.data += k * ahead.step) {
+        for (std::int64_t i = 0, rows; i < m; i += rows, ahead.data += k * ahead.step) {
+          rows = next_rows(m - i);
           const Epilogue at{e.bias ? e.bias + j : nullptr, e.sample_bias ? e.sample_bias + j : nullptr,
                             e.residual ? e.residual + i * ldc + j : nullptr};
-          with_rows<kRows>(static_cast<int>(lower(kRows, m - i)), [&]<int M>() {
+          with_rows<kRows>(static_cast<int>(rows), [&]<int M>() {
             (n - j >= kPanel ? product_tile<M, true> : product_tile<M, false>)(
                 k, a.data + i * a.ld + k0, a.ld, panel + done * kPanel, c + i * ldc + j, ldc, n - j, first, last, at, ahead);
           });
@@ -222,12 +228,12 @@ inline void product_transposed(std::int64_t m, std::int64_t n, std::int64_t dept
         ldj = kPanel;
       }
       const Real* after = j + kPanel < n ? bj + kPanel : next ? next : bj;  // the next panel of B, a cache line a step
-      for (std::int64_t i = 0; i < m; i += kRows) {
-        const Ahead ahead{after + i / kRows % ceil_div(kPanel, 16) * 16, ldj};
-        with_rows<kRows>(static_cast<int>(lower(kRows, m - i)), [&]<int M>() {
+      for (std::int64_t i = 0, rows, line = 0; i < m; i += rows, line = (line + 1) % ceil_div(kPanel, 16)) {
+        rows = next_rows(m - i);
+        with_rows<kRows>(static_cast<int>(rows), [&]<int M>() {
           (nj == kPanel ? transposed_tile<M, true> : transposed_tile<M, false>)(d, a + d0 * lda + i, lda, bj, ldj,
                                                                              c + i * ldc + j, ldc, nj, onto || d0 > 0,
-                                                                             ahead);
+                                                                             Ahead{after + line * 16, ldj});
         });
       }
     }
