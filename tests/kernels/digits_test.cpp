@@ -14,6 +14,12 @@ using namespace eddy;
 
 namespace {
 
+bool lacks_amx() {
+  if (available(Isa::amx)) return false;
+  WARN("not tested here: the instruction set amx is not available");
+  return true;
+}
+
 Context amx(int threads = 2) { return Context(ContextOptions{.isa = Isa::amx, .threads = threads}); }
 
 // Standard normals, element i times 2^(spread u) for u evenly in (-1, 1).
@@ -36,7 +42,7 @@ constexpr double kUlp = 0x1p-24;
 }  // namespace
 
 TEST_CASE("digits: relative to the lengths of row and column a product is little off", "[kernels][amx]") {
-  if (!available(Isa::amx)) return;
+  if (lacks_amx()) return;
   const Context context = amx();
   const double spread = GENERATE(0.0, 4.0, 20.0, 60.0);
   const std::int64_t inner = GENERATE(48, 100, 1000, 5000);
@@ -66,7 +72,7 @@ TEST_CASE("digits: relative to the lengths of row and column a product is little
 }
 
 TEST_CASE("digits: a row is as exact beside large ones as alone", "[kernels][amx]") {
-  if (!available(Isa::amx)) return;
+  if (lacks_amx()) return;
   const Context context = amx();
   constexpr std::int64_t kRows = 40, kInner = 130, kColumns = 20;
   std::vector<float> a = spread_normals(kRows * kInner, 0, 3);
@@ -86,7 +92,7 @@ TEST_CASE("digits: a row is as exact beside large ones as alone", "[kernels][amx
 }
 
 TEST_CASE("digits: what is not finite stays in its row, its column or its tiles", "[kernels][amx]") {
-  if (!available(Isa::amx)) return;
+  if (lacks_amx()) return;
   const Context context = amx();
   const float bad = GENERATE(std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(),
                              std::numeric_limits<float>::quiet_NaN());
@@ -119,7 +125,7 @@ TEST_CASE("digits: what is not finite stays in its row, its column or its tiles"
 }
 
 TEST_CASE("digits: rows alone, in a batch and on any number of threads have the same bytes", "[kernels][amx]") {
-  if (!available(Isa::amx)) return;
+  if (lacks_amx()) return;
   constexpr std::int64_t kRows = 300, kInner = 200, kColumns = 170;
   const std::vector<float> a = spread_normals(kRows * kInner, 2, 9), b = spread_normals(kColumns * kInner, 2, 10);
   std::vector<float> reference;
@@ -140,7 +146,7 @@ TEST_CASE("digits: rows alone, in a batch and on any number of threads have the 
 }
 
 TEST_CASE("digits: rows of two inputs behind each other are rows of one", "[kernels][amx]") {
-  if (!available(Isa::amx)) return;
+  if (lacks_amx()) return;
   const Context context = amx();
   constexpr std::int64_t kSize = 13, kPixels = 3 * kSize * kSize, kIn = 64, kOut = 20;
   const std::vector<float> x = spread_normals(kPixels * kIn, 1, 11);
@@ -160,7 +166,7 @@ TEST_CASE("digits: rows of two inputs behind each other are rows of one", "[kern
 }
 
 TEST_CASE("digits: nothing overflows on the way to a finite product", "[kernels][amx]") {
-  if (!available(Isa::amx)) return;
+  if (lacks_amx()) return;
   const Context context = amx();
   const float row = GENERATE(0x1p116f, 0x1p-99f), column = 0x1p17f / row;
   const Tensor y = linear(Tensor::full({3, 1000}, row, context), Tensor::full({40, 1000}, column, context));
@@ -168,7 +174,7 @@ TEST_CASE("digits: nothing overflows on the way to a finite product", "[kernels]
 }
 
 TEST_CASE("digits: sums of as many products as 32 bits hold; more are AVX-512's", "[kernels][amx]") {
-  if (!available(Isa::amx)) return;
+  if (lacks_amx()) return;
   const Context context = amx(1), other(ContextOptions{.isa = Isa::avx512, .threads = 1});
   const float large = 8290175.0f / 8355000;  // digits 126, 127, 127 beside a 1
   for (const std::int64_t inner : {32768, 32769, 65536}) {
@@ -190,7 +196,7 @@ TEST_CASE("digits: sums of as many products as 32 bits hold; more are AVX-512's"
 }
 
 TEST_CASE("digits: convolutions have the same bytes on any number of threads", "[kernels][amx]") {
-  if (!available(Isa::amx)) return;
+  if (lacks_amx()) return;
   const std::int64_t out = GENERATE(48, 80, 200);  // more threads than groups of tiles: each takes some of the channels
   constexpr std::int64_t kSize = 16, kChannels = 66;
   const std::vector<float> x = spread_normals(kSize * kSize * kChannels, 1, 13), w = spread_normals(out * kChannels * 9, 1, 14),
