@@ -15,7 +15,8 @@ constexpr const ConvKernels& kOthers = avx512::conv_kernels;
 // By the shape of one sample and its channels alone. A picture of few tiles gains less than making digits of U costs.
 bool by_digits(const ConvShape& s) {
   constexpr std::int64_t kLeastChannels = 48, kLeastTiles = 16;
-  return use_winograd(s) && lower(s.in, s.out) >= kLeastChannels && s.in <= kMostInner &&
+  static_assert(kMostChannels <= kMostInner);
+  return use_winograd(s) && lower(s.in, s.out) >= kLeastChannels &&
          ceil_div(s.out_height, 4) * ceil_div(s.out_width, 4) >= kLeastTiles;
 }
 bool data_by_digits(const ConvShape& s) { return has_transposed(s) && by_digits(transposed(s)); }

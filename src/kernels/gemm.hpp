@@ -39,10 +39,6 @@ EDDY_INLINE void clear(Tile<M>& t) {
   for (int i = 0; i < M; ++i) t.left[i] = t.right[i] = zero();
 }
 template <bool kWhole>
-EDDY_INLINE Vec load_left(const Real* p, std::int64_t n) {
-  return kWhole ? load(p) : load_up_to(p, n);
-}
-template <bool kWhole>
 EDDY_INLINE Vec load_right(const Real* p, std::int64_t n) {
   return kWhole ? load(p + kWidth) : n > kWidth ? load_up_to(p + kWidth, n - kWidth) : zero();
 }
@@ -50,7 +46,7 @@ template <bool kWhole, int M>
 EDDY_INLINE void read(Tile<M>& t, const Real* c, std::int64_t ldc, std::int64_t n) {
 #pragma GCC unroll 16
   for (int i = 0; i < M; ++i) {
-    t.left[i] = load_left<kWhole>(c + i * ldc, n);
+    t.left[i] = load_first<kWhole>(c + i * ldc, n);
     t.right[i] = load_right<kWhole>(c + i * ldc, n);
   }
 }
@@ -70,7 +66,7 @@ EDDY_INLINE void write(const Tile<M>& t, Real* c, std::int64_t ldc, std::int64_t
 // The same row to all.
 template <bool kWhole, int M>
 EDDY_INLINE void add_row(Tile<M>& t, const Real* row, std::int64_t n) {
-  const Vec l = load_left<kWhole>(row, n), r = load_right<kWhole>(row, n);
+  const Vec l = load_first<kWhole>(row, n), r = load_right<kWhole>(row, n);
 #pragma GCC unroll 16
   for (int i = 0; i < M; ++i) {
     t.left[i] += l;
@@ -81,7 +77,7 @@ template <bool kWhole, int M>
 EDDY_INLINE void add_rows(Tile<M>& t, const Real* rows, std::int64_t ld, std::int64_t n) {
 #pragma GCC unroll 16
   for (int i = 0; i < M; ++i) {
-    t.left[i] += load_left<kWhole>(rows + i * ld, n);
+    t.left[i] += load_first<kWhole>(rows + i * ld, n);
     t.right[i] += load_right<kWhole>(rows + i * ld, n);
   }
 }
@@ -155,9 +151,9 @@ inline void product(std::int64_t m, std::int64_t n, RowsOf a0, RowsOf a1, const 
         const std::int64_t k = lower(kDepth, a.k - k0);
         const bool first = done == 0 && !onto, last = done + k == k_all;
         Ahead ahead{panel + (done + k) * kPanel, kPanel / ceil_div(m, kRows)};
-        if (next == Next::rows) ahead = {a.data + kRows * a.ld + k0, ceil_div(kRows * a.ld, k)};
         for (std::int64_t i = 0, rows; i < m; i += rows, ahead.data += k * ahead.step) {
           rows = next_rows(m - i);
+          if (next == Next::rows) ahead = {a.data + (i + rows) * a.ld + k0, ceil_div(kRows * a.ld, k)};
           const Epilogue at{e.bias ? e.bias + j : nullptr, e.sample_bias ? e.sample_bias + j : nullptr,
                             e.residual ? e.residual + i * ldc + j : nullptr};
           with_rows<kRows>(static_cast<int>(rows), [&]<int M>() {

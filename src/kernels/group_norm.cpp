@@ -66,11 +66,12 @@ struct Pixels {
 constexpr int kAtOnce = 4;                             // vectors whose terms are made side by side
 constexpr int kTogether = kWidth >= 16 ? kAtOnce : 2;  // at most, of a pixel: they lie side by side
 
+// All floats of some vectors.
 template <int kVectors>
 using Whole = std::integral_constant<std::int64_t, kVectors * kWidth>;
 
-// f.operator()<kVectors>(c, n) for kTogether, 2 or 1 vectors of channels from c on, up to `end`; n of their floats are there: all,
-// as the type of n tells, but of a last vector.
+// f.operator()<kVectors>(c, n) for kTogether, 2 or 1 vectors of channels from c on, up to `end`. n floats of them are there: a
+// constant, Whole, or fewer than kWidth of a last vector.
 template <class F>
 EDDY_INLINE void by_vectors(std::int64_t c, std::int64_t end, F&& f) {
   if constexpr (kTogether > 2) {

@@ -116,7 +116,8 @@ inline Vec erf(Vec x) {
 
 #endif
 
-// 1 + exp(-x), never infinite.
+// 1 + exp(-x), at most 1 + e^87: sigmoid is never 0. One is divided by it, as the unit that divides works while others make the
+// next exponentials.
 template <class V>
 EDDY_INLINE V one_and_exp(V x) {
   return fill(1) + exp_between(-x, -87, 87);

@@ -92,6 +92,16 @@ inline void store_up_to(Real* p, Vec v, std::int64_t n) {
   n >= kWidth ? store(p, v) : store_part(p, v, static_cast<int>(n));
 }
 
+// The same where a template knows that all are there.
+template <bool kWhole>
+EDDY_INLINE Vec load_first(const Real* p, std::int64_t n) {
+  return kWhole ? load(p) : load_up_to(p, n);
+}
+template <bool kWhole>
+EDDY_INLINE void store_first(Real* p, Vec v, std::int64_t n) {
+  kWhole ? store(p, v) : store_up_to(p, v, n);
+}
+
 // The first n lanes of v, the others of `rest`.
 template <int... kLane>
 inline Vec first_of(Vec v, std::int64_t n, Vec rest, std::integer_sequence<int, kLane...>) {

@@ -61,7 +61,7 @@ std::int64_t winograd_backward_weight_scratch(const ConvShape& s, int slots) {
 
 // Not kWhole: n channels, and columns may be outside.
 template <Rows kPair, bool kWhole, int kHigh, int kWide>
-EDDY_INLINE void transform_gradient_pair(const TileRows<4>& tile, std::int64_t pixel, std::int64_t k, std::int64_t n, float* z,
+EDDY_INLINE void transform_gradient_pair(const PixelTile<4>& tile, std::int64_t pixel, std::int64_t k, std::int64_t n, float* z,
                                          const Places& places) {
   Vec upper[6], lower[6];
 #pragma GCC unroll 4
@@ -71,7 +71,7 @@ EDDY_INLINE void transform_gradient_pair(const TileRows<4>& tile, std::int64_t p
       upper[j] = lower[j] = zero();
     } else {
       output_gradient_pair<kPair, kHigh>(upper[j], lower[j], [&](int i) {
-        return kWhole ? load(tile.start[i] + k) : load_up_to(tile.start[i] + k, n);
+        return load_first<kWhole>(tile.rows[i] + k, n);
       });
     }
   }
@@ -81,7 +81,7 @@ EDDY_INLINE void transform_gradient_pair(const TileRows<4>& tile, std::int64_t p
 }
 
 template <bool kWhole, int kHigh, int kWide>
-EDDY_INLINE void transform_gradient_vector(const TileRows<4>& tile, std::int64_t pixel, std::int64_t k, std::int64_t n, float* z,
+EDDY_INLINE void transform_gradient_vector(const PixelTile<4>& tile, std::int64_t pixel, std::int64_t k, std::int64_t n, float* z,
                                            const Places& places) {
   transform_gradient_pair<Rows::outer, kWhole, kHigh, kWide>(tile, pixel, k, n, z, places);
   transform_gradient_pair<Rows::one, kWhole, kHigh, kWide>(tile, pixel, k, n, z, places);
@@ -92,16 +92,17 @@ template <int kHigh, int kWide>
 inline void transform_gradient(const Winograd& w, const Winograd::Place& at, Range channels, const float* dy, float* z,
                                std::int64_t stride) {
   const ConvShape& s = w.s;
-  const TileRows<4> rows(dy + at.sample * s.out_height * s.out_width * s.out, at.row, at.column, s.out_height, s.out_width, s.out);
+  const float* sample = dy + at.sample * s.out_height * s.out_width * s.out;
+  const PixelTile<4> tile(sample, at.row, at.column, s.out_height, s.out_width, s.out);
   const Places places(stride);
   std::int64_t k = channels.first;
   if (at.column + kWide <= s.out_width) {
     for (const std::int64_t whole = lower(channels.end, s.out - kWidth + 1); k < whole; k += kWidth, z += kWidth) {
-      transform_gradient_vector<true, kHigh, kWide>(rows, s.out, k, kWidth, z, places);
+      transform_gradient_vector<true, kHigh, kWide>(tile, s.out, k, kWidth, z, places);
     }
   }
   for (; k < channels.end; k += kWidth, z += kWidth) {
-    transform_gradient_vector<false, kHigh, kWide>(rows, s.out, k, s.out - k, z, places);
+    transform_gradient_vector<false, kHigh, kWide>(tile, s.out, k, s.out - k, z, places);
   }
 }
 

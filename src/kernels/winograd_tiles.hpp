@@ -17,7 +17,7 @@ constexpr std::int64_t odd_lines(std::int64_t floats) { return (ceil_div(floats,
 // Floats from one plane to the next.
 constexpr std::int64_t plane(std::int64_t count, std::int64_t row) { return odd_lines(count * row); }
 
-constexpr std::int64_t kMostChannels = 4096;  // whose tiles are read
+constexpr std::int64_t kMostChannels = 4096;  // zeros for so many stand for what is outside of a picture
 
 inline bool use_winograd(const ConvShape& s) {
   return s.kernel_height == 3 && s.kernel_width == 3 && s.stride == 1 && s.in >= 4 && s.in <= kMostChannels &&
@@ -225,19 +225,28 @@ EDDY_INLINE void output_gradient_1d(Vec* y) {
   }
 }
 
-// A pointer or an index that compilers do not see through. Loops over tiles reach a hundred addresses by a few steps; seen through,
-// all of them are computed beforehand, more than there are registers for, and fetched back from memory one by one.
+// A pointer or an index that compilers do not see through. Loops over tiles reach a hundred addresses by a few steps; seen
+// through, all are computed beforehand, more than there are registers for, and fetched back from memory one by one.
 template <class T>
 EDDY_INLINE T hidden(T x) {
   __asm__ volatile("" : "+r"(x));
   return x;
 }
 
-// The way from place to place of a transformed tile, in bytes. Addresses hold a register times 1, 2 or 4: three reach all rows.
+// Where it may point out of an array, too, as long as nothing is read there.
+template <class T>
+EDDY_INLINE T* moved(T* p, std::int64_t bytes) {
+  return reinterpret_cast<T*>(reinterpret_cast<std::uintptr_t>(p) + static_cast<std::uintptr_t>(bytes));
+}
+
+// The way from place to place of a transformed tile. Three registers reach all rows, as addresses of x86 hold one times 1, 2, 4.
 class Places {
  public:
   EDDY_INLINE explicit Places(std::int64_t stride)
-      : column_(4 * stride), row_(hidden(24 * stride)), row3_(hidden(72 * stride)), row5_(hidden(120 * stride)) {}
+      : column_(kBytes * stride),
+        row_(hidden(6 * kBytes * stride)),
+        row3_(hidden(18 * kBytes * stride)),
+        row5_(hidden(30 * kBytes * stride)) {}
   // The place i rows further on, and the next of the same row.
   template <class T>
   EDDY_INLINE T* row(T* p, int i) const {
@@ -249,10 +258,7 @@ class Places {
   }
 
  private:
-  template <class T>
-  EDDY_INLINE static T* moved(T* p, std::int64_t bytes) {
-    return reinterpret_cast<T*>(reinterpret_cast<std::uintptr_t>(p) + static_cast<std::uintptr_t>(bytes));
-  }
+  static constexpr std::int64_t kBytes = sizeof(float);
   std::int64_t column_, row_, row3_, row5_;
 };
 
@@ -261,7 +267,8 @@ template <Rows kPair, int kHigh, int kWide>
 EDDY_INLINE void store_pair(float* v, const Places& places, const Vec* upper, const Vec* lower) {
   constexpr bool kBoth = has_row(kHigh, lower_row(kPair));
   float* u = hidden(places.row(v, upper_row(kPair)));
-  float* l = hidden(places.row(v, lower_row(kPair)));
+  float* l = places.row(v, lower_row(kPair));
+  if (kBoth) l = hidden(l);
 #pragma GCC unroll 6
   for (int j = 0; j < 6; ++j) {
     if (has_row(kWide, j)) {
@@ -307,19 +314,20 @@ EDDY_INLINE void with_outputs(const Winograd::Place& at, F&& f) {
   }
 }
 
-// kTall rows of a tile, of which some may lie outside of the picture: those are read from zeros.
-template <int kTall>
-struct TileRows {
-  const float* start[kTall];
-  unsigned outside = 0;  // a bit for each column that is outside: not to be read
+// A tile of kSide x kSide pixels: where its rows begin, and which columns are outside of the picture. A row that is outside is
+// read from zeros, a column is not to be read.
+template <int kSide>
+struct PixelTile {
+  const float* rows[kSide];
+  unsigned outside = 0;  // a bit for each column
 
-  TileRows(const float* sample, std::int64_t row, std::int64_t column, std::int64_t height, std::int64_t width,
-           std::int64_t channels) {
-    alignas(64) static float zeros[6 * kMostChannels];  // not const: it takes no room in a program
+  PixelTile(const float* sample, std::int64_t row, std::int64_t column, std::int64_t height, std::int64_t width,
+            std::int64_t channels) {
+    alignas(64) static float zeros[kSide * kMostChannels];  // never written; const, it would take room in a program
     std::int64_t at = (row * width + column) * channels;
 #pragma GCC unroll 6
-    for (int i = 0; i < kTall; ++i, at += width * channels) {
-      start[i] = row + i >= 0 && row + i < height ? sample + at : zeros;
+    for (int i = 0; i < kSide; ++i, at += width * channels) {
+      rows[i] = row + i >= 0 && row + i < height ? moved(sample, static_cast<std::int64_t>(sizeof(float)) * at) : zeros;
       outside |= static_cast<unsigned>(column + i < 0 || column + i >= width) << i;
     }
   }
@@ -327,7 +335,7 @@ struct TileRows {
 
 // Not kBorder: all columns are inside. Not kWhole: n channels.
 template <Rows kPair, bool kBorder, bool kWhole, int kHigh, int kWide>
-EDDY_INLINE void transform_input_pair(const TileRows<6>& tile, std::int64_t pixel, std::int64_t c, std::int64_t n, float* v,
+EDDY_INLINE void transform_input_pair(const PixelTile<6>& tile, std::int64_t pixel, std::int64_t c, std::int64_t n, float* v,
                                       const Places& places) {
   Vec upper[6], lower[6];
 #pragma GCC unroll 6
@@ -337,7 +345,7 @@ EDDY_INLINE void transform_input_pair(const TileRows<6>& tile, std::int64_t pixe
       upper[j] = lower[j] = zero();
     } else {
       input_pair<kPair, kHigh>(upper[j], lower[j], [&](int i) {
-        return kWhole ? load(tile.start[i] + c) : load_up_to(tile.start[i] + c, n);
+        return load_first<kWhole>(tile.rows[i] + c, n);
       });
     }
   }
@@ -347,7 +355,7 @@ EDDY_INLINE void transform_input_pair(const TileRows<6>& tile, std::int64_t pixe
 }
 
 template <bool kBorder, bool kWhole, int kHigh, int kWide>
-EDDY_INLINE void transform_input_vector(const TileRows<6>& tile, std::int64_t pixel, std::int64_t c, std::int64_t n, float* v,
+EDDY_INLINE void transform_input_vector(const PixelTile<6>& tile, std::int64_t pixel, std::int64_t c, std::int64_t n, float* v,
                                         const Places& places) {
   transform_input_pair<Rows::outer, kBorder, kWhole, kHigh, kWide>(tile, pixel, c, n, v, places);
   transform_input_pair<Rows::one, kBorder, kWhole, kHigh, kWide>(tile, pixel, c, n, v, places);
@@ -358,21 +366,21 @@ template <bool kBorder, int kHigh, int kWide>
 inline void transform_input(const Winograd& w, const Winograd::Place& at, Range channels, const float* x, float* v,
                             std::int64_t stride) {
   const ConvShape& s = w.s;
-  const TileRows<6> rows(x + at.sample * s.height * s.width * s.in, at.row - s.pad_top, at.column - s.pad_left, s.height, s.width,
-                         s.in);
+  const float* sample = x + at.sample * s.height * s.width * s.in;
+  const PixelTile<6> tile(sample, at.row - s.pad_top, at.column - s.pad_left, s.height, s.width, s.in);
   const Places places(stride);
   std::int64_t c = channels.first;
   for (const std::int64_t whole = lower(channels.end, s.in - kWidth + 1); c < whole; c += kWidth, v += kWidth) {
-    transform_input_vector<kBorder, true, kHigh, kWide>(rows, s.in, c, kWidth, v, places);
+    transform_input_vector<kBorder, true, kHigh, kWide>(tile, s.in, c, kWidth, v, places);
   }
-  if (c < channels.end) transform_input_vector<true, false, kHigh, kWide>(rows, s.in, c, s.in - c, v, places);
+  if (c < channels.end) transform_input_vector<true, false, kHigh, kWide>(tile, s.in, c, s.in - c, v, places);
 }
 
 // The input of a tile, transformed: v[plane * stride + channel - channels.first] of the places that it has.
 inline void transform_input(const Winograd& w, const Winograd::Place& at, Range channels, const float* x, float* v,
                             std::int64_t stride) {
-  const std::int64_t row = at.row - w.s.pad_top, column = at.column - w.s.pad_left;
-  const bool inside = row >= 0 && column >= 0 && row + 6 <= w.s.height && column + 6 <= w.s.width;
+  const std::int64_t column = at.column - w.s.pad_left;
+  const bool inside = column >= 0 && column + 6 <= w.s.width;
   with_outputs(at, [&]<int kHigh, int kWide>() {
     if constexpr (kHigh == 4 && kWide == 4) {
       if (inside) return transform_input<false, kHigh, kWide>(w, at, channels, x, v, stride);
@@ -393,7 +401,7 @@ struct OutputTile {
   std::int64_t rows, columns, row_floats, pixel_floats;
 };
 
-// Output rows 0 and 2 of a tile, or 1 and 3, channels k to k + kWidth. Not kWhole: n of them, of the rows and columns that are there.
+// Output rows 0 and 2 of a tile, or 1 and 3, channels k to k + kWidth. Not kWhole: n of them, of rows and columns that are there.
 // `bias` is added where both points are 1: from that place it reaches each output once.
 template <bool kEven, bool kWhole, int kHigh, int kWide>
 EDDY_INLINE void transform_output_pair(const OutputTile& t, std::int64_t k, std::int64_t n, Vec bias, const float* m,
@@ -424,15 +432,16 @@ EDDY_INLINE void transform_output_pair(const OutputTile& t, std::int64_t k, std:
       }
     };
     if (t.add.residual) {
-      each_pixel(t.add.residual, [&](const float* p, Vec& value) { value += kWhole ? load(p) : load_up_to(p, n); });
+      each_pixel(t.add.residual, [&](const float* p, Vec& value) { value += load_first<kWhole>(p, n); });
     }
-    each_pixel(t.y, [&](float* p, Vec value) { kWhole ? store(p, value) : store_up_to(p, value, n); });
+    each_pixel(t.y, [&](float* p, Vec value) { store_first<kWhole>(p, value, n); });
   }
 }
 
 template <bool kWhole, int kHigh, int kWide>
-EDDY_INLINE void transform_output_vector(const OutputTile& t, std::int64_t k, std::int64_t n, const float* m, const Places& places) {
-  const auto term = [&](const float* of) { return !of ? zero() : kWhole ? load(of + k) : load_up_to(of + k, n); };
+EDDY_INLINE void transform_output_vector(const OutputTile& t, std::int64_t k, std::int64_t n, const float* m,
+                                         const Places& places) {
+  const auto term = [&](const float* of) { return of ? load_first<kWhole>(of + k, n) : zero(); };
   const Vec bias = term(t.add.bias) + term(t.add.sample_bias);
   transform_output_pair<true, kWhole, kHigh, kWide>(t, k, n, bias, m, places);
   transform_output_pair<false, kWhole, kHigh, kWide>(t, k, n, bias, m, places);

@@ -30,7 +30,6 @@ EDDY_INLINE void weight_gradient_1d(Vec* g, Vec u0, Vec u1, Vec u2, Vec u3, Vec 
   g[2] = fma(sixth, c, fma(-sixth, a, u5));
 }
 
-
 // Weights as a right factor: rows are the channels that are summed over, columns those that come out.
 struct Kernels3x3 {
   const float* data;      // (out, in, 3, 3)
@@ -140,9 +139,7 @@ EDDY_INLINE void store_taps(const Vec* taps, std::int64_t n, float* to) {
 #pragma GCC unroll 3
   for (int first = 0; first < 9; first += kWidth) {
     if (first == 8) {  // one tap is left
-      alignas(64) float last[kWidth];
-      store(last, taps[8]);
-      for (std::int64_t i = 0; i < n; ++i) to[i * 9 + 8] = last[i];
+      for (std::int64_t i = 0; i < n; ++i) to[i * 9 + 8] = taps[8][i];
       break;
     }
     Vec rows[kWidth];

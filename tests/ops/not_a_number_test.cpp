@@ -1,4 +1,5 @@
 // Numbers that are none must reach the loss, where a step is skipped for them: no operation may turn them into others.
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -27,6 +28,59 @@ TEST_CASE("activations: a NaN stays one; exp reaches infinity and 0", "[ops]") {
     CHECK((e.values()[1] == kInfinity && e.values()[2] == kInfinity));
     CHECK((e.values()[3] == 0 && e.values()[4] == 0));
     CHECK(static_cast<double>(e.values()[5]) == Approx(std::exp(88.5)).epsilon(1e-5));
+  }
+}
+
+TEST_CASE("silu and sigmoid: far out, and a NaN of any bits", "[ops]") {
+  const float odd[] = {std::bit_cast<float>(0x7fffffffu), std::bit_cast<float>(0xffc00001u)};
+  for (const Isa isa : test::instruction_sets()) {
+    INFO(name(isa));
+    const Context context(ContextOptions{.isa = isa, .threads = 1});
+    const Tensor x = Tensor::from({kInfinity, 1e30f, -1e30f, -kInfinity, odd[0], odd[1]}, {6}, context);
+    const Tensor silu = activate(x, Activation::silu), sigmoid = activate(x, Activation::sigmoid);
+    CHECK((silu.values()[0] == kInfinity && silu.values()[1] == 1e30f));
+    CHECK((sigmoid.values()[0] == 1 && sigmoid.values()[1] == 1 && sigmoid.values()[2] < 1e-37f && sigmoid.values()[3] < 1e-37f));
+    for (const Tensor& y : {silu, sigmoid}) CHECK((std::isnan(y.values()[4]) && std::isnan(y.values()[5])));
+  }
+}
+
+TEST_CASE("group norm: a NaN shows in its group, with SiLU too", "[ops]") {
+  for (const Isa isa : test::instruction_sets()) {
+    INFO(name(isa));
+    const Context context(ContextOptions{.isa = isa, .threads = 1});
+    Tensor x = Tensor::full({2, 3, 3, 70}, 1, context);
+    x.mutable_values()[5] = kNan;  // of the first sample's first group of 35 channels
+    const Tensor y = group_norm(x, Tensor::full({70}, 1, context), Tensor::full({70}, 1, context),
+                                {.groups = 2, .activation = Activation::silu});
+    for (std::int64_t i = 0; i < y.elements(); ++i) {
+      const bool touched = i < 9 * 70 && i % 70 < 35;
+      if (std::isnan(y.values()[static_cast<std::size_t>(i)]) != touched) FAIL("element " << i);
+    }
+  }
+}
+
+TEST_CASE("conv2d: what is not finite stays in its picture, that of a bias in its channel", "[ops]") {
+  const Conv2dOptions padded{.pad_top = 1, .pad_left = 1, .pad_bottom = 1, .pad_right = 1};
+  for (const Isa isa : test::instruction_sets()) {
+    for (const float bad : {kNan, kInfinity}) {
+      INFO(name(isa) << ", " << bad);
+      const Context context(ContextOptions{.isa = isa, .threads = 1});
+      const Tensor weight = Tensor::full({24, 20, 3, 3}, 1, context), clean = Tensor::full({2, 8, 8, 20}, 1, context);
+      Tensor x = clean.clone(), bias = Tensor::full({24}, 1, context);
+      x.mutable_values()[(3 * 8 + 3) * 20 + 7] = bad;
+      const Tensor by_pixel = conv2d(x, weight, bias, padded);
+      for (std::int64_t p = 0; p < 2 * 64; ++p) {
+        const std::int64_t row = p % 64 / 8, column = p % 8;
+        const float y = by_pixel.values()[static_cast<std::size_t>(p * 24 + 11)];
+        if (p >= 64) CHECK(std::isfinite(y));
+        if (p < 64 && row >= 2 && row <= 4 && column >= 2 && column <= 4) CHECK(!std::isfinite(y));
+      }
+      bias.mutable_values()[17] = bad;
+      const Tensor by_bias = conv2d(clean, weight, bias, padded);
+      for (std::int64_t i = 0; i < by_bias.elements(); ++i) {
+        if (std::isfinite(by_bias.values()[static_cast<std::size_t>(i)]) == (i % 24 == 17)) FAIL("element " << i);
+      }
+    }
   }
 }
 
