@@ -40,7 +40,7 @@ EDDY_INLINE void clear(Tile<M>& t) {
 }
 template <bool kWhole>
 EDDY_INLINE Vec load_right(const Real* p, std::int64_t n) {
-  return kWhole ? load(p + kWidth) : n > kWidth ? load_up_to(p + kWidth, n - kWidth) : zero();
+  return kWhole || n > kWidth ? load_first<kWhole>(p + kWidth, n - kWidth) : zero();
 }
 template <bool kWhole, int M>
 EDDY_INLINE void read(Tile<M>& t, const Real* c, std::int64_t ldc, std::int64_t n) {
@@ -54,13 +54,8 @@ template <bool kWhole, int M>
 EDDY_INLINE void write(const Tile<M>& t, Real* c, std::int64_t ldc, std::int64_t n) {
 #pragma GCC unroll 16
   for (int i = 0; i < M; ++i) {
-    if (kWhole) {
-      store(c + i * ldc, t.left[i]);
-      store(c + i * ldc + kWidth, t.right[i]);
-    } else {
-      store_up_to(c + i * ldc, t.left[i], n);
-      if (n > kWidth) store_up_to(c + i * ldc + kWidth, t.right[i], n - kWidth);
-    }
+    store_first<kWhole>(c + i * ldc, t.left[i], n);
+    if (kWhole || n > kWidth) store_first<kWhole>(c + i * ldc + kWidth, t.right[i], n - kWidth);
   }
 }
 // The same row to all.
