@@ -2,9 +2,11 @@
 //
 //   threads  a training step and the multiply-add peak, on one thread and on all, in turn: the gain of the step over that of
 //            the peak. The peak is taken over about half a second in small tiles, as the step meets whatever else runs too.
+//            A round is the medians of some turns, as other work on the machine comes and goes within one.
 //   idle     CPU time of the process over a second in which it has nothing to do, after a forward pass.
 #include <sys/resource.h>
 
+#include <functional>
 #include <thread>
 
 #include "eddy/eddy.hpp"
@@ -13,6 +15,8 @@
 namespace eddy::bench {
 
 namespace {
+
+constexpr int kTurns = 7;  // of a round
 
 double cpu_seconds() {
   rusage use{};
@@ -32,43 +36,52 @@ void run_threads(const Options& o, const Context& all) {
   const Context one(ContextOptions{.isa = all.isa(), .threads = 1});
   TrainingStep step_one(o, unet_for(o, one), one), step_all(o, unet_for(o, all), all);
   bool same = true;
-  struct Round {
+  struct Measured {
     double step_one, step_all, peak_one, peak_all;  // seconds, seconds, GFLOP/s, GFLOP/s
     double step_gain() const { return step_one / step_all; }
     double peak_gain() const { return peak_all / peak_one; }
+    double share() const { return step_gain() / peak_gain(); }
   };
-  const auto round = [&] {
+  const auto turn = [&] {
     double loss_one = 0, loss_all = 0;
     const auto seconds = [](TrainingStep& step, double& loss) {
       const double begun = now();
       loss = step();
       return now() - begun;
     };
-    Round r{};
-    r.peak_one = sustained_gflops(one);
-    r.peak_all = sustained_gflops(all);
-    r.step_one = seconds(step_one, loss_one);
-    r.step_all = seconds(step_all, loss_all);
+    Measured m{};
+    m.peak_one = sustained_gflops(one);
+    m.step_one = seconds(step_one, loss_one);
+    m.peak_all = sustained_gflops(all);  // before the step: cores that have slept need some time
+    m.step_all = seconds(step_all, loss_all);
     same = same && loss_one == loss_all;
-    return r;
+    return m;
   };
-  round();
-  std::vector<Round> rounds;
-  for (int i = 0; i < o.iterations; ++i) rounds.push_back(round());
-  const auto list = [&](const auto& f) {
+  const auto list = [](const std::vector<Measured>& several, const auto& f) {
     std::vector<double> values;
-    for (const Round& r : rounds) values.push_back(f(r));
+    for (const Measured& m : several) values.push_back(std::invoke(f, m));
     return values;
   };
-  const auto share = list([](const Round& r) { return r.step_gain() / r.peak_gain(); });
+  const auto medians = [&](const std::vector<Measured>& several) {
+    const auto of = [&](const auto& f) { return median(list(several, f)); };
+    return Measured{of(&Measured::step_one), of(&Measured::step_all), of(&Measured::peak_one), of(&Measured::peak_all)};
+  };
+  turn();
+  std::vector<Measured> rounds;
+  for (int i = 0; i < o.iterations; ++i) {
+    std::vector<Measured> turns;
+    for (int t = 0; t < kTurns; ++t) turns.push_back(turn());
+    rounds.push_back(medians(turns));
+  }
+  const auto share = list(rounds, &Measured::share);
   print({{"what", "threads"},
          {"threads", all.slots()},
          {"isa", name(all.isa())},
          {"batch", o.batch},
-         {"step_one_s", median(list([](const Round& r) { return r.step_one; }))},
-         {"step_all_s", median(list([](const Round& r) { return r.step_all; }))},
-         {"step_gain", median(list([](const Round& r) { return r.step_gain(); }))},
-         {"peak_gain", median(list([](const Round& r) { return r.peak_gain(); }))},
+         {"step_one_s", median(list(rounds, &Measured::step_one))},
+         {"step_all_s", median(list(rounds, &Measured::step_all))},
+         {"step_gain", median(list(rounds, &Measured::step_gain))},
+         {"peak_gain", median(list(rounds, &Measured::peak_gain))},
          {"share", median(share)},
          {"share_low", std::ranges::min(share)},
          {"share_high", std::ranges::max(share)},

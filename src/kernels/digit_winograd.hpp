@@ -4,7 +4,7 @@
 #pragma once
 
 #include "kernels/digits.hpp"
-#include "kernels/winograd_tiles.hpp"
+#include "kernels/winograd_transforms.hpp"
 #include "kernels/winograd_weights.hpp"
 
 namespace eddy::inline v0_1::EDDY_ISA {

@@ -10,7 +10,7 @@
 //             few tiles it is multiplied with as it comes, and never stored
 #pragma once
 
-#include "kernels/winograd_tiles.hpp"
+#include "kernels/winograd_transforms.hpp"
 #include "kernels/winograd_weights.hpp"
 
 namespace eddy::inline v0_1::EDDY_ISA {

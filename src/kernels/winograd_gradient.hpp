@@ -59,59 +59,6 @@ std::int64_t winograd_backward_weight_scratch(const ConvShape& s, int slots) {
   return g.few ? g.piece_floats() + slots * g.du_floats() : slots * g.piece_floats() + g.parts * g.blocks() * g.du_floats();
 }
 
-// Not kWhole: n channels, and columns may be outside.
-template <Rows kPair, bool kWhole, int kHigh, int kWide>
-EDDY_INLINE void transform_gradient_pair(const PixelTile<4>& tile, std::int64_t pixel, std::int64_t k, std::int64_t n, float* z,
-                                         const Places& places) {
-  Vec upper[6], lower[6];
-#pragma GCC unroll 4
-  for (int j = 0; j < kWide; ++j, k += pixel) {
-    k = hidden(k);
-    if (!kWhole && (tile.outside >> j & 1)) {
-      upper[j] = lower[j] = zero();
-    } else {
-      output_gradient_pair<kPair, kHigh>(upper[j], lower[j], [&](int i) {
-        return load_first<kWhole>(tile.rows[i] + k, n);
-      });
-    }
-  }
-  output_gradient_1d<kWide>(upper);
-  if (has_row(kHigh, lower_row(kPair))) output_gradient_1d<kWide>(lower);
-  store_pair<kPair, kHigh, kWide>(z, places, upper, lower);
-}
-
-template <bool kWhole, int kHigh, int kWide>
-EDDY_INLINE void transform_gradient_vector(const PixelTile<4>& tile, std::int64_t pixel, std::int64_t k, std::int64_t n, float* z,
-                                           const Places& places) {
-  transform_gradient_pair<Rows::outer, kWhole, kHigh, kWide>(tile, pixel, k, n, z, places);
-  transform_gradient_pair<Rows::one, kWhole, kHigh, kWide>(tile, pixel, k, n, z, places);
-  transform_gradient_pair<Rows::two, kWhole, kHigh, kWide>(tile, pixel, k, n, z, places);
-}
-
-template <int kHigh, int kWide>
-inline void transform_gradient(const Winograd& w, const Winograd::Place& at, Range channels, const float* dy, float* z,
-                               std::int64_t stride) {
-  const ConvShape& s = w.s;
-  const float* sample = dy + at.sample * s.out_height * s.out_width * s.out;
-  const PixelTile<4> tile(sample, at.row, at.column, s.out_height, s.out_width, s.out);
-  const Places places(stride);
-  std::int64_t k = channels.first;
-  if (at.column + kWide <= s.out_width) {
-    for (const std::int64_t whole = lower(channels.end, s.out - kWidth + 1); k < whole; k += kWidth, z += kWidth) {
-      transform_gradient_vector<true, kHigh, kWide>(tile, s.out, k, kWidth, z, places);
-    }
-  }
-  for (; k < channels.end; k += kWidth, z += kWidth) {
-    transform_gradient_vector<false, kHigh, kWide>(tile, s.out, k, s.out - k, z, places);
-  }
-}
-
-// The gradient of a tile's output, transformed: z[plane * stride + channel - channels.first] of the places that it has.
-inline void transform_gradient(const Winograd& w, const Winograd::Place& at, Range channels, const float* dy, float* z,
-                               std::int64_t stride) {
-  with_outputs(at, [&]<int kHigh, int kWide>() { transform_gradient<kHigh, kWide>(w, at, channels, dy, z, stride); });
-}
-
 // V and Z of some tiles, `channels` of each.
 struct Pieces {
   const GradientPlan& g;
