@@ -159,9 +159,10 @@ struct Picture {
 template <int kSide>
 struct PixelTile {
   const float* rows[kSide];
-  unsigned outside = 0;  // a bit for each column
+  unsigned outside = 0;   // a bit for each column
+  std::int64_t channels;  // floats from pixel to pixel
 
-  PixelTile(const Picture& p, std::int64_t row, std::int64_t column) {
+  PixelTile(const Picture& p, std::int64_t row, std::int64_t column) : channels(p.channels) {
     alignas(64) static float zeros[kSide * kMostChannels];  // never written; const, it would take room in a program
     std::int64_t at = (row * p.width + column) * p.channels;
 #pragma GCC unroll 6
@@ -170,22 +171,29 @@ struct PixelTile {
       outside |= static_cast<unsigned>(column + i < 0 || column + i >= p.width) << i;
     }
   }
+  // Channels from c on, fewer than kWidth, copied to pixels of kWidth: zeros behind them, and what is outside.
+  PixelTile(const PixelTile& of, std::int64_t c, float* pixels) : channels(kWidth) {
+    for (int i = 0; i < kSide; ++i) {
+      rows[i] = pixels;
+      for (int j = 0; j < kSide; ++j, pixels += kWidth) {
+        const bool inside = !(of.outside >> j & 1);
+        store(pixels, inside ? load_up_to(of.rows[i] + j * of.channels + c, of.channels - c) : zero());
+      }
+    }
+  }
 };
 
-// Two rows of a tile. Not kBorder: all columns are inside. Not kWhole: n channels.
-template <class Transform, Rows kPair, bool kBorder, bool kWhole, int kHigh, int kWide, class Pixels>
-EDDY_INLINE void transform_pair(const Pixels& tile, std::int64_t pixel, std::int64_t c, std::int64_t n, float* to,
-                                const Places& places) {
+// Two rows of a tile, kWidth channels from c on. Not kBorder: all columns are inside.
+template <class Transform, Rows kPair, bool kBorder, int kHigh, int kWide, class Pixels>
+EDDY_INLINE void transform_pair(const Pixels& tile, std::int64_t c, float* to, const Places& places) {
   Vec upper[6], lower[6];
 #pragma GCC unroll 6
-  for (int j = 0; j < kWide + Transform::kBeyond; ++j, c += pixel) {
+  for (int j = 0; j < kWide + Transform::kBeyond; ++j, c += tile.channels) {
     c = hidden(c);
     if (kBorder && (tile.outside >> j & 1)) {
       upper[j] = lower[j] = zero();
     } else {
-      Transform::template pair<kPair, kHigh>(upper[j], lower[j], [&](int i) {
-        return load_first<kWhole>(tile.rows[i] + c, n);
-      });
+      Transform::template pair<kPair, kHigh>(upper[j], lower[j], [&](int i) { return load(tile.rows[i] + c); });
     }
   }
   transform_row<Transform, kWide>(upper);
@@ -193,25 +201,26 @@ EDDY_INLINE void transform_pair(const Pixels& tile, std::int64_t pixel, std::int
   store_pair<kPair, kHigh, kWide>(to, places, upper, lower);
 }
 
-template <class Transform, bool kBorder, bool kWhole, int kHigh, int kWide, class Pixels>
-EDDY_INLINE void transform_vector(const Pixels& tile, std::int64_t pixel, std::int64_t c, std::int64_t n, float* to,
-                                  const Places& places) {
-  transform_pair<Transform, Rows::outer, kBorder, kWhole, kHigh, kWide>(tile, pixel, c, n, to, places);
-  transform_pair<Transform, Rows::one, kBorder, kWhole, kHigh, kWide>(tile, pixel, c, n, to, places);
-  transform_pair<Transform, Rows::two, kBorder, kWhole, kHigh, kWide>(tile, pixel, c, n, to, places);
+template <class Transform, bool kBorder, int kHigh, int kWide, class Pixels>
+EDDY_INLINE void transform_vector(const Pixels& tile, std::int64_t c, float* to, const Places& places) {
+  transform_pair<Transform, Rows::outer, kBorder, kHigh, kWide>(tile, c, to, places);
+  transform_pair<Transform, Rows::one, kBorder, kHigh, kWide>(tile, c, to, places);
+  transform_pair<Transform, Rows::two, kBorder, kHigh, kWide>(tile, c, to, places);
 }
 
 template <class Transform, bool kBorder, int kHigh, int kWide>
 inline void transform_pixels(const Picture& p, std::int64_t row, std::int64_t column, Range channels, float* to,
                              std::int64_t stride) {
-  const PixelTile<4 + Transform::kBeyond> tile(p, row, column);
+  constexpr int kSide = 4 + Transform::kBeyond;
+  const PixelTile<kSide> tile(p, row, column);
   const Places places(stride);
   std::int64_t c = channels.first;
   for (const std::int64_t whole = lower(channels.end, p.channels - kWidth + 1); c < whole; c += kWidth, to += kWidth) {
-    transform_vector<Transform, kBorder, true, kHigh, kWide>(tile, p.channels, c, kWidth, to, places);
+    transform_vector<Transform, kBorder, kHigh, kWide>(tile, c, to, places);
   }
   if (c < channels.end) {
-    transform_vector<Transform, true, false, kHigh, kWide>(tile, p.channels, c, p.channels - c, to, places);
+    alignas(Vec) float pixels[kSide * kSide * kWidth];
+    transform_vector<Transform, kBorder, kHigh, kWide>(PixelTile<kSide>(tile, c, pixels), 0, to, places);
   }
 }
 
@@ -273,18 +282,17 @@ struct OutputTerms {
   const float *bias, *sample_bias, *residual;
 };
 
-// A tile of the output; all point at the first value.
+// A tile of the output; both point at its first value. No residual: null.
 struct OutputTile {
-  OutputTerms add;
+  const float* residual;
   float* y;
-  std::int64_t rows, columns, row_floats, pixel_floats;
+  std::int64_t row_floats, pixel_floats;
 };
 
-// Output rows 0 and 2 of a tile, or 1 and 3, channels k to k + kWidth. Not kWhole: n of them, of rows and columns that are there.
-// `bias` is added where both points are 1: from that place it reaches each output once.
-template <bool kEven, bool kWhole, int kHigh, int kWide>
-EDDY_INLINE void transform_output_pair(const OutputTile& t, std::int64_t k, std::int64_t n, Vec bias, const float* m,
-                                       const Places& places) {
+// Output rows 0 and 2 of a tile, or 1 and 3, channels k to k + kWidth. `bias` is added where both points are 1: from that place it
+// reaches each output once.
+template <bool kEven, int kHigh, int kWide>
+EDDY_INLINE void transform_output_pair(const OutputTile& t, std::int64_t k, Vec bias, const float* m, const Places& places) {
   Vec rows[2][6];
 #pragma GCC unroll 6
   for (int j = 0; j < 6; ++j, m = places.next(m)) {
@@ -297,7 +305,7 @@ EDDY_INLINE void transform_output_pair(const OutputTile& t, std::int64_t k, std:
 #pragma GCC unroll 2
   for (int r = 0; r < 2; ++r) {
     const int i = 2 * r + (kEven ? 0 : 1);
-    if (i >= kHigh || (!kWhole && i >= t.rows)) continue;
+    if (i >= kHigh) continue;
     Vec o[4];
     const auto at = [&](int j) { return rows[r][j]; };
     output_pair<true, kWide>(o[0], o[2], at);
@@ -306,37 +314,45 @@ EDDY_INLINE void transform_output_pair(const OutputTile& t, std::int64_t k, std:
     const auto each_pixel = [&](auto* data, auto&& f) {
       data = hidden(data + offset);
 #pragma GCC unroll 4
-      for (int j = 0; j < kWide; ++j) {
-        if (kWhole || j < t.columns) f(data + j * t.pixel_floats, o[j]);
-      }
+      for (int j = 0; j < kWide; ++j) f(data + j * t.pixel_floats, o[j]);
     };
-    if (t.add.residual) {
-      each_pixel(t.add.residual, [&](const float* p, Vec& value) { value += load_first<kWhole>(p, n); });
-    }
-    each_pixel(t.y, [&](float* p, Vec value) { store_first<kWhole>(p, value, n); });
+    if (t.residual) each_pixel(t.residual, [](const float* p, Vec& value) { value += load(p); });
+    each_pixel(t.y, [](float* p, Vec value) { store(p, value); });
   }
-}
-
-template <bool kWhole, int kHigh, int kWide>
-EDDY_INLINE void transform_output_vector(const OutputTile& t, std::int64_t k, std::int64_t n, const float* m,
-                                         const Places& places) {
-  const auto term = [&](const float* of) { return of ? load_first<kWhole>(of + k, n) : zero(); };
-  const Vec bias = term(t.add.bias) + term(t.add.sample_bias);
-  transform_output_pair<true, kWhole, kHigh, kWide>(t, k, n, bias, m, places);
-  transform_output_pair<false, kWhole, kHigh, kWide>(t, k, n, bias, m, places);
 }
 
 template <int kHigh, int kWide>
-inline void transform_output(const OutputTile& t, Range channels, const float* m, std::int64_t stride) {
+EDDY_INLINE void transform_output_vector(const OutputTile& t, std::int64_t k, Vec bias, const float* m, const Places& places) {
+  transform_output_pair<true, kHigh, kWide>(t, k, bias, m, places);
+  transform_output_pair<false, kHigh, kWide>(t, k, bias, m, places);
+}
+
+// `rows` and `columns` of the picture are left from the tile's first on.
+template <int kHigh, int kWide>
+inline void transform_output(const OutputTile& t, const OutputTerms& add, std::int64_t rows, std::int64_t columns,
+                             Range channels, const float* m, std::int64_t stride) {
   const Places places(stride);
+  const auto bias = [&](std::int64_t k, std::int64_t n) {
+    const auto term = [&](const float* of) { return of ? load_up_to(of + k, n) : zero(); };
+    return term(add.bias) + term(add.sample_bias);
+  };
   std::int64_t k = channels.first;
-  if (t.rows >= kHigh && t.columns >= kWide) {
+  if (rows >= kHigh && columns >= kWide) {
     for (; k + kWidth <= channels.end; k += kWidth, m += kWidth) {
-      transform_output_vector<true, kHigh, kWide>(t, k, kWidth, m, places);
+      transform_output_vector<kHigh, kWide>(t, k, bias(k, kWidth), m, places);
     }
   }
-  for (; k < channels.end; k += kWidth, m += kWidth) {
-    transform_output_vector<false, kHigh, kWide>(t, k, channels.end - k, m, places);
+  for (; k < channels.end; k += kWidth, m += kWidth) {  // channels, rows or columns are lacking
+    const std::int64_t n = channels.end - k;
+    alignas(Vec) float all[kHigh * kWide * kWidth];
+    transform_output_vector<kHigh, kWide>({nullptr, all, kWide * kWidth, kWidth}, 0, bias(k, n), m, places);
+    for (std::int64_t i = 0; i < lower(rows, kHigh); ++i) {
+      for (std::int64_t j = 0; j < lower(columns, kWide); ++j) {
+        const std::int64_t at = i * t.row_floats + j * t.pixel_floats + k;
+        const Vec value = load(all + (i * kWide + j) * kWidth);
+        store_up_to(t.y + at, t.residual ? value + load_up_to(t.residual + at, n) : value, n);
+      }
+    }
   }
 }
 
@@ -345,10 +361,11 @@ inline void transform_output(const Winograd& w, const Winograd::Place& at, Range
                              const OutputTerms& add, float* y) {
   const ConvShape& s = w.s;
   const std::int64_t base = ((at.sample * s.out_height + at.row) * s.out_width + at.column) * s.out;
-  const OutputTile t{{add.bias, add.sample_bias ? add.sample_bias + at.sample * s.out : nullptr,
-                      add.residual ? add.residual + base : nullptr},
-                     y + base, s.out_height - at.row, s.out_width - at.column, s.out_width * s.out, s.out};
-  with_outputs(at, [&]<int kHigh, int kWide>() { transform_output<kHigh, kWide>(t, channels, m, stride); });
+  const OutputTile t{add.residual ? add.residual + base : nullptr, y + base, s.out_width * s.out, s.out};
+  const OutputTerms of_sample{add.bias, add.sample_bias ? add.sample_bias + at.sample * s.out : nullptr, nullptr};
+  with_outputs(at, [&]<int kHigh, int kWide>() {
+    transform_output<kHigh, kWide>(t, of_sample, s.out_height - at.row, s.out_width - at.column, channels, m, stride);
+  });
 }
 
 }  // namespace
