@@ -2,7 +2,7 @@
 //
 // The caller works too. Each thread claims the tiles of a range of its own one by one, then those that the others have left:
 // what one operation wrote is where the next one reads it, in the same core's cache. Which thread runs a tile is free; what
-// it computes must not depend on it. Between two jobs workers look for work for some microseconds, then sleep. A job is
+// it computes must not depend on it. Between two jobs workers look for work for a while, then sleep. A job is
 // over when its tiles are: a worker that comes late finds it closed, and nobody waits for it.
 #include "base/threads.hpp"
 
@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.hpp"
 #include "eddy/error.hpp"
 
 #if defined(__x86_64__)
@@ -27,7 +28,8 @@ Threads::~Threads() = default;
 
 namespace {
 
-constexpr int kSpins = 2000;  // some tens of microseconds
+// Between two operations of a step workers had better not fall asleep: to wake one takes up to a tenth of a millisecond.
+constexpr double kSpinSeconds = 300e-6;
 
 void pause() noexcept {
 #if defined(__x86_64__)
@@ -35,6 +37,20 @@ void pause() noexcept {
 #elif defined(__aarch64__) && defined(__GNUC__)
   __asm__ volatile("isb");  // "yield" does nothing on most cores
 #endif
+}
+
+// Waits for it for a while, awake; whether it came.
+template <class Done>
+bool spin_until(Done&& done) {
+  constexpr int kLooks = 32;  // for each look at the clock
+  const double begun = now();
+  do {
+    for (int look = 0; look < kLooks; ++look) {
+      if (done()) return true;
+      pause();
+    }
+  } while (now() - begun < kSpinSeconds);
+  return false;
 }
 
 class ThreadPool final : public Threads {
@@ -77,8 +93,9 @@ class ThreadPool final : public Threads {
     if (sleepers_.load(std::memory_order_relaxed) > 0) wake_.notify_all();
     run_share(0);
     open_.store(false);  // all in one order with entered_: a worker sees it closed, or is seen here
-    for (int spin = 0; entered_.load() > 0; ++spin) {
-      spin < kSpins ? pause() : std::this_thread::yield();
+    const auto all_left = [&] { return entered_.load() == 0; };
+    if (!spin_until(all_left)) {
+      while (!all_left()) std::this_thread::yield();
     }
     if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
   }
@@ -139,11 +156,11 @@ class ThreadPool final : public Threads {
   void work(int slot) noexcept {
     std::uint64_t seen = 0;
     while (true) {
-      for (int spin = 0; spin < kSpins && job_.load(std::memory_order_acquire) == seen; ++spin) pause();
-      if (job_.load(std::memory_order_acquire) == seen) {
+      const auto has_job = [&] { return job_.load(std::memory_order_acquire) != seen; };
+      if (!spin_until(has_job)) {
         std::unique_lock lock(mutex_);
         sleepers_.fetch_add(1, std::memory_order_relaxed);
-        wake_.wait(lock, [&] { return job_.load(std::memory_order_acquire) != seen; });
+        wake_.wait(lock, has_job);
         sleepers_.fetch_sub(1, std::memory_order_relaxed);
       }
       seen = job_.load(std::memory_order_acquire);
