@@ -15,7 +15,7 @@ void pack(const Launch& launch, std::int64_t out, std::int64_t in, const float* 
   pack_panels(launch, out, in, packed, [=](std::int64_t k, std::int64_t n) { return w[k * ld + n]; });
 }
 
-constexpr std::int64_t kTileRows = 8 * kRows;
+constexpr std::int64_t kTileRows = 4 * kRows;
 
 std::int64_t forward_scratch(const LinearShape&, int) { return 0; }
 
