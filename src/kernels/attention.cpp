@@ -6,7 +6,7 @@
 // Backward makes P again from q, k, top and the sum. Keys and values of a head are packed once for all its blocks.
 #include "kernels/attention.hpp"
 
-#include "kernels/gemm.hpp"
+#include "kernels/pack.hpp"
 #include "kernels/math.hpp"
 #include "kernels/transpose.hpp"
 

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "kernels/conv2d.hpp"
-#include "kernels/gemm.hpp"
+#include "kernels/pack.hpp"
 
 namespace eddy::inline v0_1::EDDY_ISA {
 namespace {
@@ -20,20 +20,23 @@ inline void copy(const float* from, std::int64_t n, float* to) {
   for (std::int64_t i = 0; i < n; i += kWidth) store_up_to(to + i, from ? load_up_to(from + i, n - i) : zero(), n - i);
 }
 
-// A row of taps lies together in the picture, too.
-inline void gather(const ConvShape& s, const float* sample, std::int64_t first, std::int64_t count, float* columns) {
-  const std::int64_t row_floats = s.kernel_width * s.in;
-  for (std::int64_t p = first; p < first + count; ++p) {
+// Some channels of the taps of `count` pixels of all samples. A row of taps lies together in the picture, too.
+inline void gather(const ConvShape& s, const float* x, std::int64_t first, std::int64_t count, std::int64_t channel,
+                   std::int64_t channels, float* columns) {
+  const std::int64_t row_floats = s.kernel_width * channels;
+  for (std::int64_t i = first; i < first + count; ++i) {
+    const std::int64_t p = i % pixels(s);
+    const float* sample = x + i / pixels(s) * s.height * s.width * s.in + channel;
     const std::int64_t row = p / s.out_width * s.stride - s.pad_top, column = p % s.out_width * s.stride - s.pad_left;
     for (std::int64_t r = row; r < row + s.kernel_height; ++r, columns += row_floats) {
       const float* from = r >= 0 && r < s.height ? sample + r * s.width * s.in : nullptr;
-      if (from && column >= 0 && column + s.kernel_width <= s.width) {
+      if (channels == s.in && from && column >= 0 && column + s.kernel_width <= s.width) {
         copy(from + column * s.in, row_floats, columns);
         continue;
       }
       for (std::int64_t kx = 0; kx < s.kernel_width; ++kx) {
         const std::int64_t q = column + kx;
-        copy(from && q >= 0 && q < s.width ? from + q * s.in : nullptr, s.in, columns + kx * s.in);
+        copy(from && q >= 0 && q < s.width ? from + q * s.in : nullptr, channels, columns + kx * channels);
       }
     }
   }
@@ -57,9 +60,7 @@ std::int64_t direct_forward_scratch(const ConvShape& s, int slots) { return slot
 
 void direct_pack_forward(const Launch& launch, const ConvShape& s, const float* weight, float* packed) {
   const std::int64_t t = taps(s);
-  pack_panels(launch, depth(s), s.out, packed, [=, in = s.in](std::int64_t k, std::int64_t o) {
-    return weight[(o * in + k % in) * t + k / in];
-  });
+  pack_columns(launch, depth(s), s.out, weight, depth(s), packed, [=, in = s.in](std::int64_t k) { return k % t * in + k / t; });
 }
 
 void direct_forward(const Launch& launch, const ConvShape& s, const float* x, const float* packed, const float* bias,
@@ -68,25 +69,48 @@ void direct_forward(const Launch& launch, const ConvShape& s, const float* x, co
   parallel(launch, s.n * tiles, [&](std::int64_t tile, int slot) {
     const std::int64_t sample = tile / tiles, first = tile % tiles * kPixels, m = lower(kPixels, pixels(s) - first);
     float* columns = scratch + slot * kPixels * k;
-    gather(s, x + sample * s.height * s.width * s.in, first, m, columns);
+    gather(s, x, sample * pixels(s) + first, m, 0, s.in, columns);
     const std::int64_t at = (sample * pixels(s) + first) * s.out;
     product(m, s.out, {columns, k, k}, {nullptr, 0, 0}, packed, y + at, s.out,
             {bias, sample_bias ? sample_bias + sample * s.out : nullptr, residual ? residual + at : nullptr});
   });
 }
 
-// What packs turned weights for direct_forward of the transposed shape.
+struct Element {
+  std::int64_t row, column;
+};
+
+// Packs a k x n factor of all weights (o, c, tap): that of channel c stands c columns behind place(o, tap).
+template <class Place>
+inline void pack_taps(const Launch& launch, const ConvShape& s, const float* weight, std::int64_t k, std::int64_t n, float* packed,
+                      Place place) {
+  const std::int64_t t = taps(s);
+  parallel(launch, s.out, [&](std::int64_t o, int) {
+    for (std::int64_t tap = 0; tap < t; ++tap) {
+      const Element first = place(o, tap);
+      const std::int64_t there = first.column + s.in, end = there == n ? round_up(n, kPanel) : there;
+      const float* from = weight + o * s.in * t + tap;
+      for (std::int64_t column = first.column; column < end;) {
+        float* to = packed + column / kPanel * kPanel * k + first.row * kPanel - column / kPanel * kPanel;
+        for (const std::int64_t stop = lower(end, (column / kPanel + 1) * kPanel); column < stop; ++column, from += t) {
+          to[column] = column < there ? *from : 0;
+        }
+      }
+    }
+  });
+}
+
+// Turned weights, for direct_forward of the transposed shape.
 void direct_pack_turned(const Launch& launch, const ConvShape& s, const float* weight, float* packed) {
   const std::int64_t t = taps(s);
-  pack_panels(launch, t * s.out, s.in, packed, [=, in = s.in, out = s.out](std::int64_t k, std::int64_t c) {
-    return weight[(k % out * in + c) * t + t - 1 - k / out];
+  pack_taps(launch, s, weight, t * s.out, s.in, packed, [=, out = s.out](std::int64_t o, std::int64_t tap) {
+    return Element{(t - 1 - tap) * out + o, 0};
   });
 }
 
 void direct_pack_backward_data(const Launch& launch, const ConvShape& s, const float* weight, float* packed) {
-  const std::int64_t t = taps(s);
-  pack_panels(launch, s.out, depth(s), packed, [=, in = s.in](std::int64_t o, std::int64_t k) {
-    return weight[(o * in + k % in) * t + k / in];
+  pack_taps(launch, s, weight, s.out, depth(s), packed, [in = s.in](std::int64_t o, std::int64_t tap) {
+    return Element{o, tap * in};
   });
 }
 
@@ -106,36 +130,61 @@ void direct_backward_data(const Launch& launch, const ConvShape& s, const float*
   });
 }
 
-std::int64_t direct_gradient_groups(const ConvShape& s) { return lower(s.n, 8); }
+// How the gradient of weights is cut: blocks of output channels and of input channels with all taps, and parts of the rows
+// (pixels of all samples), which are summed apart, then in order. All of it depends on the shape alone.
+struct DirectCut {
+  static constexpr std::int64_t kOuts = 128, kTasks = 16;
+  std::int64_t rows, channels, columns;  // input channels of a block; columns of it: taps of those
+  std::int64_t outs_blocks, blocks, parts, piece;
+
+  explicit DirectCut(const ConvShape& s)
+      : rows(s.n * pixels(s)), channels(lower(s.in, kPanel)), columns(taps(s) * channels),
+        outs_blocks(ceil_div(s.out, kOuts)), blocks(outs_blocks * ceil_div(s.in, channels)) {
+    const std::int64_t most = rows / (2 * kGradDepth), wanted = ceil_div(kTasks, blocks);
+    parts = most < 1 ? 1 : lower(most, wanted);
+    // The columns of a piece stay in the second-level cache.
+    const std::int64_t fits = 9 * 32 * kGradDepth / columns;
+    piece = lower(kGradDepth, fits < 16 ? 16 : fits);
+  }
+  std::int64_t slot_floats() const { return piece * columns + kGradDepth * kPanel; }
+  std::int64_t part_floats(const ConvShape& s) const { return ceil_div(s.in, channels) * s.out * columns; }
+};
 
 std::int64_t direct_backward_weight_scratch(const ConvShape& s, int slots) {
-  return slots * (kGradDepth * depth(s) + kGradDepth * kPanel) + direct_gradient_groups(s) * s.out * depth(s);
+  const DirectCut cut(s);
+  return slots * cut.slot_floats() + cut.parts * cut.part_floats(s);
 }
 
-// Groups of samples are summed apart, then in order: neither depends on the threads.
 void direct_backward_weight(const Launch& launch, const ConvShape& s, const float* x, const float* dy, float* dw,
                             float* scratch) {
-  const std::int64_t k = depth(s), groups = direct_gradient_groups(s), t = taps(s);
-  float* partials = scratch + launch.slots * (kGradDepth * k + kGradDepth * kPanel);
-  parallel(launch, groups, [&](std::int64_t group, int slot) {
-    float* columns = scratch + slot * (kGradDepth * k + kGradDepth * kPanel);
-    float* partial = partials + group * s.out * k;
-    zero_rows(partial, s.out, k, k);
-    for (std::int64_t sample = group * s.n / groups; sample < (group + 1) * s.n / groups; ++sample) {
-      for (std::int64_t first = 0; first < pixels(s); first += kGradDepth) {
-        const std::int64_t m = lower(kGradDepth, pixels(s) - first);
-        gather(s, x + sample * s.height * s.width * s.in, first, m, columns);
-        product_transposed(s.out, k, m, dy + (sample * pixels(s) + first) * s.out, s.out, columns, k, partial, k,
-                           columns + kGradDepth * k);
-      }
+  const DirectCut cut(s);
+  const std::int64_t t = taps(s);
+  if (cut.rows == 0) return zero_rows(dw, s.out, depth(s), depth(s));  // x and dy may be null
+  float* sums = scratch + launch.slots * cut.slot_floats();  // [part][block of input channels][out][tap, channel]
+  parallel(launch, cut.parts * cut.blocks, [&](std::int64_t task, int slot) {
+    const std::int64_t part = task / cut.blocks, block = task % cut.blocks;
+    const std::int64_t o = block % cut.outs_blocks * DirectCut::kOuts, outs = lower(DirectCut::kOuts, s.out - o);
+    const std::int64_t of_ins = block / cut.outs_blocks, c = of_ins * cut.channels, channels = lower(cut.channels, s.in - c);
+    const std::int64_t begin = part * cut.rows / cut.parts, end = (part + 1) * cut.rows / cut.parts, n = t * channels;
+    float* columns = scratch + slot * cut.slot_floats();
+    float* sum = sums + part * cut.part_floats(s) + (of_ins * s.out + o) * cut.columns;
+    for (std::int64_t first = begin; first < end; first += cut.piece) {
+      const std::int64_t m = lower(cut.piece, end - first);
+      gather(s, x, first, m, c, channels, columns);
+      product_transposed(outs, n, m, dy + first * s.out + o, s.out, columns, n, sum, cut.columns, columns + cut.piece * cut.columns,
+                         first > begin);
     }
   });
   parallel(launch, s.out, [&](std::int64_t o, int) {
-    for (std::int64_t c = 0; c < s.in; ++c) {
-      for (std::int64_t tap = 0; tap < t; ++tap) {
-        float total = 0;
-        for (std::int64_t g = 0; g < groups; ++g) total += partials[(g * s.out + o) * k + tap * s.in + c];
-        dw[(o * s.in + c) * t + tap] = total;
+    for (std::int64_t c = 0; c < s.in; c += cut.channels) {
+      const std::int64_t channels = lower(cut.channels, s.in - c), n = t * channels;
+      float* total = sums + (c / cut.channels * s.out + o) * cut.columns;
+      for (std::int64_t part = 1; part < cut.parts; ++part) {
+        const float* next = total + part * cut.part_floats(s);
+        for (std::int64_t i = 0; i < n; ++i) total[i] += next[i];
+      }
+      for (std::int64_t i = 0; i < channels; ++i) {
+        for (std::int64_t tap = 0; tap < t; ++tap) dw[(o * s.in + c + i) * t + tap] = total[tap * channels + i];
       }
     }
   });

@@ -231,21 +231,5 @@ inline void product_transposed(std::int64_t m, std::int64_t n, std::int64_t dept
   }
 }
 
-inline std::int64_t packed_floats(std::int64_t k, std::int64_t n) { return round_up(n, kPanel) * k; }
-
-// B (k x n) -> panels; element (p, q) is read by at(p, q). Tiles are panels.
-template <class At>
-inline void pack_panels(const Launch& launch, std::int64_t k, std::int64_t n, Real* out, At at) {
-  parallel(launch, ceil_div(n, kPanel), [&](std::int64_t panel, int) {
-    Real* o = out + panel * kPanel * k;
-    for (std::int64_t p = 0; p < k; ++p) {
-      for (int q = 0; q < kPanel; ++q) {
-        const std::int64_t column = panel * kPanel + q;
-        *o++ = column < n ? at(p, column) : Real{0};
-      }
-    }
-  });
-}
-
 }  // namespace
 }  // namespace eddy::inline v0_1::EDDY_ISA

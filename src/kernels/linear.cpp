@@ -1,18 +1,18 @@
 // Products of rows with a weight matrix: forward, and the two backward passes.
 #include "kernels/linear.hpp"
 
-#include "kernels/gemm.hpp"
+#include "kernels/pack.hpp"
 
 namespace eddy::inline v0_1::EDDY_ISA {
 namespace {
 
 void pack_transposed(const Launch& launch, std::int64_t out, std::int64_t in, const float* w, std::int64_t ld,
                      float* packed) {
-  pack_panels(launch, in, out, packed, [=](std::int64_t k, std::int64_t n) { return w[n * ld + k]; });
+  pack_columns(launch, in, out, w, ld, packed, [](std::int64_t k) { return k; });
 }
 
 void pack(const Launch& launch, std::int64_t out, std::int64_t in, const float* w, std::int64_t ld, float* packed) {
-  pack_panels(launch, out, in, packed, [=](std::int64_t k, std::int64_t n) { return w[k * ld + n]; });
+  pack_rows(launch, out, in, w, ld, packed);
 }
 
 constexpr std::int64_t kTileRows = 4 * kRows;
