@@ -232,5 +232,8 @@ TEST_CASE("conv2d: no pictures are no work", "[ops][kernels]") {
       CHECK(results.dx.elements() == 0);
       CHECK(std::ranges::all_of(results.dw.values(), [](float v) { return v == 0; }));
     }
+    const Tensor x = Tensor::zeros({0, 8, 8, 4}, context), weight = Tensor::full({5, 4, 3, 3}, 1, context).variable();
+    const Tensor strided = gradients(conv2d(x, weight, {}, {.stride = 2}), {weight}, Tensor::zeros({0, 3, 3, 5}, context))[0];
+    CHECK(std::ranges::all_of(strided.values(), [](float v) { return v == 0; }));
   }
 }
