@@ -205,6 +205,14 @@ inline void product_transposed(std::int64_t m, std::int64_t n, std::int64_t dept
                                const Real* b, std::int64_t ldb, Real* c, std::int64_t ldc, Real* tail,
                                bool onto = true, const Real* next = nullptr) {
   if (depth == 0 && !onto) zero_rows(c, m, n, ldc);
+  // A column of cache lines for each tile: of the next panel of B, or of the next piece of B and of A.
+  constexpr std::int64_t kLine = 16, kLines = ceil_div(kPanel, kLine);
+  const auto ahead_of = [&](std::int64_t j, std::int64_t tile, std::int64_t d0, std::int64_t d, const Real* bj, std::int64_t ldj) {
+    const Real *next_a = a + (d0 + d) * lda, *next_b = b + (d0 + d) * ldb;
+    if (j + kPanel < n) return Ahead{bj + kPanel + tile % kLines * kLine, ldj};
+    if (d0 + d == depth) return Ahead{(next ? next : bj) + tile % kLines * kLine, ldj};
+    return tile < kLines ? Ahead{next_b + tile * kLine, ldb} : Ahead{next_a + lower((tile - kLines) * kLine, m - 1), lda};
+  };
   for (std::int64_t d0 = 0; d0 < depth; d0 += kGradDepth) {
     const std::int64_t d = lower(kGradDepth, depth - d0);
     for (std::int64_t j = 0; j < n; j += kPanel) {
@@ -218,13 +226,14 @@ inline void product_transposed(std::int64_t m, std::int64_t n, std::int64_t dept
         bj = tail;
         ldj = kPanel;
       }
-      const Real* after = j + kPanel < n ? bj + kPanel : next ? next : bj;  // the next panel of B, a cache line a step
-      for (std::int64_t i = 0, rows, line = 0; i < m; i += rows, line = (line + 1) % ceil_div(kPanel, 16)) {
+      std::int64_t line = 0;
+      for (std::int64_t i = 0, rows; i < m; i += rows, ++line) {
         rows = next_rows(m - i);
+        const Ahead ahead = ahead_of(j, line, d0, d, bj, ldj);
         with_rows<kRows>(static_cast<int>(rows), [&]<int M>() {
           (nj == kPanel ? transposed_tile<M, true> : transposed_tile<M, false>)(d, a + d0 * lda + i, lda, bj, ldj,
                                                                              c + i * ldc + j, ldc, nj, onto || d0 > 0,
-                                                                             Ahead{after + line * 16, ldj});
+                                                                             ahead);
         });
       }
     }

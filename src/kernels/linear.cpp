@@ -39,7 +39,7 @@ void forward(const Launch& launch, const LinearShape& s, const float* x, const f
     const Epilogue epilogue{bias ? bias + column : nullptr, sample_bias ? sample_bias + g * s.out + column : nullptr,
                             residual ? residual + row * s.out + column : nullptr};
     product(m, n, {x + row * s.in, s.in, s.in}, {x2 + (x2 ? row * s.in2 : 0), s.in2, s.in2}, packed + column * k,
-            y + row * s.out + column, s.out, epilogue);
+            y + row * s.out + column, s.out, epilogue, false, Next::rows);
   });
 }
 
