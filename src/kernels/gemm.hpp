@@ -131,12 +131,21 @@ inline void product_tile(std::int64_t k, const Real* a, std::int64_t lda, const 
   write<kWhole>(t, c, ldc, n);
 }
 
+// Calls rows of a result's panel into the cache to be written: where chains are short, writing takes longer than they.
+inline void call_result(const Real* c, std::int64_t rows, std::int64_t ldc) {
+  constexpr int kLine = 16;
+  for (std::int64_t r = 0; r < rows; ++r) {
+    for (int q = 0; q < kPanel; q += kLine) __builtin_prefetch(c + r * ldc + q, 1, 2);
+  }
+}
+
 // C (m x n) = [A0 A1] B + epilogue, or C += with `onto`: the chains go on from what C holds. B is packed in panels of kPanel
 // columns, each (k0 + k1) x kPanel.
 inline void product(std::int64_t m, std::int64_t n, RowsOf a0, RowsOf a1, const Real* packed, Real* c,
                     std::int64_t ldc, const Epilogue& e, bool onto = false, Next next = Next::panel) {
   if (m == 0) return;
   const std::int64_t k_all = a0.k + a1.k;
+  const bool short_chains = next == Next::rows && k_all <= 96;
   const RowsOf factors[] = {a0, a1};
   for (std::int64_t j = 0; j < n; j += kPanel) {
     const Real* panel = packed + j * k_all;
@@ -148,6 +157,7 @@ inline void product(std::int64_t m, std::int64_t n, RowsOf a0, RowsOf a1, const 
         Ahead ahead{panel + (done + k) * kPanel, kPanel / ceil_div(m, kRows)};
         for (std::int64_t i = 0, rows; i < m; i += rows, ahead.data += k * ahead.step) {
           rows = next_rows(m - i);
+          if (short_chains) call_result(c + (i + rows) * ldc + j, rows, ldc);
           if (next == Next::rows) ahead = {a.data + (i + rows) * a.ld + k0, ceil_div(kRows * a.ld, k)};
           const Epilogue at{e.bias ? e.bias + j : nullptr, e.sample_bias ? e.sample_bias + j : nullptr,
                             e.residual ? e.residual + i * ldc + j : nullptr};

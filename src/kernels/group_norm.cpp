@@ -96,6 +96,16 @@ EDDY_INLINE void store_pixels(Real* p, std::int64_t step, const Vecs<kPixels * k
     store_up_to(p + i / kVectors * step + i % kVectors * kWidth, x.v[i], n - i % kVectors * kWidth);
   }
 }
+// Calls into the cache what will be written kWritesAhead floats further on: stores that miss would wait one for another.
+constexpr std::int64_t kWritesAhead = 2048;
+template <int kPixels, int kVectors>
+EDDY_INLINE void call_pixels(const Real* p, std::int64_t step) {
+#pragma GCC unroll 8
+  for (int i = 0; i < kPixels * kVectors; ++i) {
+    const std::int64_t at = i % kVectors * kWidth;
+    if (at % 16 == 0) __builtin_prefetch(p + kWritesAhead + i / kVectors * step + at, 1, 2);
+  }
+}
 // What is the same for all pixels.
 template <int kPixels, int kVectors>
 EDDY_INLINE Vecs<kPixels * kVectors> load_channels(const Real* p, std::int64_t n) {
@@ -206,8 +216,9 @@ void apply(const Norm& w, std::int64_t sample, const Pixels& pixels, const Real*
       by_pixels<kVectors>(pixels.first, pixels.last, [&]<int kPixels>(std::int64_t p) {
         const auto x = load_pixels<kPixels, kVectors>(source.data + p * source.channels + c, source.channels, n);
         const auto z = fma(x, load_channels<kPixels, kVectors>(a + c, n), load_channels<kPixels, kVectors>(b + c, n));
-        store_pixels<kPixels, kVectors>(y + (sample * w.s.pixels + p) * w.channels + source.first + c, w.channels,
-                                        kSilu ? silu(z) : z, n);
+        Real* to = y + (sample * w.s.pixels + p) * w.channels + source.first + c;
+        call_pixels<kPixels, kVectors>(to, w.channels);
+        store_pixels<kPixels, kVectors>(to, w.channels, kSilu ? silu(z) : z, n);
       });
     });
   }
