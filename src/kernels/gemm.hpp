@@ -217,11 +217,11 @@ inline void product_transposed(std::int64_t m, std::int64_t n, std::int64_t dept
   if (depth == 0 && !onto) zero_rows(c, m, n, ldc);
   // A column of cache lines for each tile: of the next panel of B, or of the next piece of B and of A.
   constexpr std::int64_t kLine = 16, kLines = ceil_div(kPanel, kLine);
-  const auto ahead_of = [&](std::int64_t j, std::int64_t tile, std::int64_t d0, std::int64_t d, const Real* bj, std::int64_t ldj) {
-    const Real *next_a = a + (d0 + d) * lda, *next_b = b + (d0 + d) * ldb;
+  const auto ahead_of = [&](std::int64_t tile, std::int64_t j, std::int64_t piece_end, const Real* bj, std::int64_t ldj) {
     if (j + kPanel < n) return Ahead{bj + kPanel + tile % kLines * kLine, ldj};
-    if (d0 + d == depth) return Ahead{(next ? next : bj) + tile % kLines * kLine, ldj};
-    return tile < kLines ? Ahead{next_b + tile * kLine, ldb} : Ahead{next_a + lower((tile - kLines) * kLine, m - 1), lda};
+    if (piece_end == depth) return Ahead{(next ? next : bj) + tile % kLines * kLine, ldj};
+    if (tile < kLines) return Ahead{b + piece_end * ldb + tile * kLine, ldb};
+    return Ahead{a + piece_end * lda + lower((tile - kLines) * kLine, m - 1), lda};
   };
   for (std::int64_t d0 = 0; d0 < depth; d0 += kGradDepth) {
     const std::int64_t d = lower(kGradDepth, depth - d0);
@@ -236,10 +236,9 @@ inline void product_transposed(std::int64_t m, std::int64_t n, std::int64_t dept
         bj = tail;
         ldj = kPanel;
       }
-      std::int64_t line = 0;
-      for (std::int64_t i = 0, rows; i < m; i += rows, ++line) {
+      for (std::int64_t i = 0, tile = 0, rows; i < m; i += rows, ++tile) {
         rows = next_rows(m - i);
-        const Ahead ahead = ahead_of(j, line, d0, d, bj, ldj);
+        const Ahead ahead = ahead_of(tile, j, d0 + d, bj, ldj);
         with_rows<kRows>(static_cast<int>(rows), [&]<int M>() {
           (nj == kPanel ? transposed_tile<M, true> : transposed_tile<M, false>)(d, a + d0 * lda + i, lda, bj, ldj,
                                                                              c + i * ldc + j, ldc, nj, onto || d0 > 0,
