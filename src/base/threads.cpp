@@ -9,6 +9,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <exception>
+#include <limits>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -29,9 +30,10 @@ Threads::~Threads() = default;
 namespace {
 
 // Between two operations of a step workers had better not fall asleep: to wake one takes up to a tenth of a millisecond.
-constexpr double kSpinSeconds = 300e-6;
+constexpr double kAwakeSeconds = 300e-6;
+constexpr double kAloneSeconds = 20e-6;  // from then on, other threads that wait for the CPU get it
 
-void pause() noexcept {
+void relax() noexcept {
 #if defined(__x86_64__)
   _mm_pause();
 #elif defined(__aarch64__) && defined(__GNUC__)
@@ -39,18 +41,20 @@ void pause() noexcept {
 #endif
 }
 
-// Waits for it for a while, awake; whether it came.
+// Waits awake, for so many seconds at most; whether it came.
 template <class Done>
-bool spin_until(Done&& done) {
+bool awake_until(Done&& done, double seconds) {
   constexpr int kLooks = 32;  // for each look at the clock
   const double begun = now();
-  do {
+  while (true) {
     for (int look = 0; look < kLooks; ++look) {
       if (done()) return true;
-      pause();
+      relax();
     }
-  } while (now() - begun < kSpinSeconds);
-  return false;
+    const double waited = now() - begun;
+    if (waited > seconds) return false;
+    if (waited > kAloneSeconds) std::this_thread::yield();
+  }
 }
 
 class ThreadPool final : public Threads {
@@ -93,10 +97,7 @@ class ThreadPool final : public Threads {
     if (sleepers_.load(std::memory_order_relaxed) > 0) wake_.notify_all();
     run_share(0);
     open_.store(false);  // all in one order with entered_: a worker sees it closed, or is seen here
-    const auto all_left = [&] { return entered_.load() == 0; };
-    if (!spin_until(all_left)) {
-      while (!all_left()) std::this_thread::yield();
-    }
+    awake_until([&] { return entered_.load() == 0; }, std::numeric_limits<double>::infinity());
     if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
   }
 
@@ -157,7 +158,7 @@ class ThreadPool final : public Threads {
     std::uint64_t seen = 0;
     while (true) {
       const auto has_job = [&] { return job_.load(std::memory_order_acquire) != seen; };
-      if (!spin_until(has_job)) {
+      if (!awake_until(has_job, kAwakeSeconds)) {
         std::unique_lock lock(mutex_);
         sleepers_.fetch_add(1, std::memory_order_relaxed);
         wake_.wait(lock, has_job);
