@@ -62,7 +62,7 @@ int run(int argc, char** argv, const eddy::CancelToken& token) {
   app.require_subcommand(1);
   app.footer(
       "Examples:\n"
-      "  eddy train --data fashion-mnist --out runs/fashion --minutes 10\n"
+      "  eddy train --data fashion-mnist --out runs/fashion --minutes 10 --label-dropout 0.1\n"
       "  eddy sample runs/fashion --out garments.png --num 40\n"
       "  eddy info runs/fashion/model\n"
       "`eddy train --help` and so on list the flags of a command.\n"

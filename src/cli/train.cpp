@@ -219,7 +219,7 @@ void add_train(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("train", "Train a U-Net on pictures");
   command->footer(
       "Examples:\n"
-      "  eddy train --data fashion-mnist --out runs/fashion --minutes 10\n"
+      "  eddy train --data fashion-mnist --out runs/fashion --minutes 10 --label-dropout 0.1\n"
       "  eddy train --data photos --size 64 --flip --out runs/photos --steps 50000\n"
       "  eddy train --config runs/fashion/config.json --out runs/again");
   auto flags = std::make_shared<TrainFlags>();
