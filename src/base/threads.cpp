@@ -2,8 +2,8 @@
 //
 // The caller works too. Each thread claims the tiles of a range of its own one by one, then those that the others have left:
 // what one operation wrote is where the next one reads it, in the same core's cache. Which thread runs a tile is free; what
-// it computes must not depend on it. Between two jobs workers look for work for a while, then sleep. A job is
-// over when its tiles are: a worker that comes late finds it closed, and nobody waits for it.
+// it computes must not depend on it. Between two jobs workers look for work for a while, soon letting others have the CPU, then
+// sleep. A job is over when its tiles are: a worker that comes late finds it closed, and nobody waits for it.
 #include "base/threads.hpp"
 
 #include <atomic>
@@ -31,7 +31,7 @@ namespace {
 
 // Between two operations of a step workers had better not fall asleep: to wake one takes up to a tenth of a millisecond.
 constexpr double kAwakeSeconds = 300e-6;
-constexpr double kAloneSeconds = 20e-6;  // from then on, other threads that wait for the CPU get it
+constexpr double kYieldAfterSeconds = 20e-6;  // from then on, other threads that wait for the CPU get it
 
 void relax() noexcept {
 #if defined(__x86_64__)
@@ -41,7 +41,7 @@ void relax() noexcept {
 #endif
 }
 
-// Waits awake, for so many seconds at most; whether it came.
+// Waits awake until done(), for so many seconds at most; whether it is.
 template <class Done>
 bool awake_until(Done&& done, double seconds) {
   constexpr int kLooks = 32;  // for each look at the clock
@@ -53,7 +53,7 @@ bool awake_until(Done&& done, double seconds) {
     }
     const double waited = now() - begun;
     if (waited > seconds) return false;
-    if (waited > kAloneSeconds) std::this_thread::yield();
+    if (waited > kYieldAfterSeconds) std::this_thread::yield();
   }
 }
 

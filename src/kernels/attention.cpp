@@ -6,8 +6,8 @@
 // Backward makes P again from q, k, top and the sum. Keys and values of a head are packed once for all its blocks.
 #include "kernels/attention.hpp"
 
-#include "kernels/pack.hpp"
 #include "kernels/math.hpp"
+#include "kernels/pack.hpp"
 #include "kernels/transpose.hpp"
 
 namespace eddy::inline v0_1::EDDY_ISA {

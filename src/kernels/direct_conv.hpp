@@ -80,22 +80,23 @@ struct Element {
   std::int64_t row, column;
 };
 
-// Packs a k x n factor of all weights (o, c, tap): that of channel c stands c columns behind place(o, tap).
+// Packs a k x n factor of all weights (o, c, tap): that of channel c stands c columns behind place(o, tap). Zeros follow the last
+// column of the last panel.
 template <class Place>
-inline void pack_taps(const Launch& launch, const ConvShape& s, const float* weight, std::int64_t k, std::int64_t n, float* packed,
-                      Place place) {
+inline void pack_taps(const Launch& launch, const ConvShape& s, const float* weight, std::int64_t k, std::int64_t n,
+                      float* packed, Place place) {
   const std::int64_t t = taps(s);
   parallel(launch, s.out, [&](std::int64_t o, int) {
     for (std::int64_t tap = 0; tap < t; ++tap) {
       const Element first = place(o, tap);
-      const std::int64_t there = first.column + s.in, end = there == n ? round_up(n, kPanel) : there;
+      const auto at = [&](std::int64_t column) -> float& {
+        const std::int64_t in_panel = column % kPanel;
+        return packed[(column - in_panel) * k + first.row * kPanel + in_panel];
+      };
       const float* from = weight + o * s.in * t + tap;
-      for (std::int64_t column = first.column; column < end;) {
-        float* to = packed + column / kPanel * kPanel * k + first.row * kPanel - column / kPanel * kPanel;
-        for (const std::int64_t stop = lower(end, (column / kPanel + 1) * kPanel); column < stop; ++column, from += t) {
-          to[column] = column < there ? *from : 0;
-        }
-      }
+      for (std::int64_t c = 0; c < s.in; ++c) at(first.column + c) = from[c * t];
+      if (first.column + s.in != n) continue;
+      for (std::int64_t column = n; column < round_up(n, kPanel); ++column) at(column) = 0;
     }
   });
 }
@@ -130,20 +131,18 @@ void direct_backward_data(const Launch& launch, const ConvShape& s, const float*
   });
 }
 
-// How the gradient of weights is cut: blocks of output channels and of input channels with all taps, and parts of the rows
-// (pixels of all samples), which are summed apart, then in order. All of it depends on the shape alone.
+// How the gradient of weights is cut: blocks of output channels and of input channels with all taps, and parts of the rows, which
+// are the pixels of all samples. All of it depends on the shape alone.
 struct DirectCut {
-  static constexpr std::int64_t kOuts = 128, kTasks = 16;
+  static constexpr std::int64_t kOuts = 128, kIns = 64;
+  static constexpr std::int64_t kPieceFloats = 9 * 32 * kGradDepth;  // of columns: they stay in the second-level cache
   std::int64_t rows, channels, columns;  // input channels of a block; columns of it: taps of those
   std::int64_t outs_blocks, blocks, parts, piece;
 
   explicit DirectCut(const ConvShape& s)
-      : rows(s.n * pixels(s)), channels(lower(s.in, kPanel)), columns(taps(s) * channels),
-        outs_blocks(ceil_div(s.out, kOuts)), blocks(outs_blocks * ceil_div(s.in, channels)) {
-    const std::int64_t most = rows / (2 * kGradDepth), wanted = ceil_div(kTasks, blocks);
-    parts = most < 1 ? 1 : lower(most, wanted);
-    // The columns of a piece stay in the second-level cache.
-    const std::int64_t fits = 9 * 32 * kGradDepth / columns;
+      : rows(s.n * pixels(s)), channels(lower(s.in, kIns)), columns(taps(s) * channels),
+        outs_blocks(ceil_div(s.out, kOuts)), blocks(outs_blocks * ceil_div(s.in, channels)), parts(parts_of(rows, blocks)) {
+    const std::int64_t fits = kPieceFloats / columns;
     piece = lower(kGradDepth, fits < 16 ? 16 : fits);
   }
   std::int64_t slot_floats() const { return piece * columns + kGradDepth * kPanel; }
@@ -171,8 +170,8 @@ void direct_backward_weight(const Launch& launch, const ConvShape& s, const floa
     for (std::int64_t first = begin; first < end; first += cut.piece) {
       const std::int64_t m = lower(cut.piece, end - first);
       gather(s, x, first, m, c, channels, columns);
-      product_transposed(outs, n, m, dy + first * s.out + o, s.out, columns, n, sum, cut.columns, columns + cut.piece * cut.columns,
-                         first > begin);
+      product_transposed(outs, n, m, dy + first * s.out + o, s.out, columns, n, sum, cut.columns,
+                         columns + cut.piece * cut.columns, first > begin);
     }
   });
   parallel(launch, s.out, [&](std::int64_t o, int) {

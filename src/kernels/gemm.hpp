@@ -77,10 +77,13 @@ EDDY_INLINE void add_rows(Tile<M>& t, const Real* rows, std::int64_t ld, std::in
   }
 }
 
-// What is called into the cache meanwhile: the next panel of weights, or the next rows.
+// What is called into the cache meanwhile: the next panel of weights; or the next rows, and of the result, too, where chains are
+// short.
 enum class Next { panel, rows };
+constexpr std::int64_t kShortChain = 96;  // inner indices: to write a result out of the cache takes about as long
 
-// What the next tiles will read: a stretch of it, an element of every `step`, is called into the cache on the way.
+// What the next tiles will read: a stretch of it, an element of every `step`, is called into the cache on the way. It may lie
+// beyond the end of an array, as nothing is read there.
 struct Ahead {
   const Real* data;
   std::int64_t step;
@@ -131,11 +134,10 @@ inline void product_tile(std::int64_t k, const Real* a, std::int64_t lda, const 
   write<kWhole>(t, c, ldc, n);
 }
 
-// Calls rows of a result's panel into the cache to be written: where chains are short, writing takes longer than they.
+// Calls rows of a result's panel into the cache to be written.
 inline void call_result(const Real* c, std::int64_t rows, std::int64_t ldc) {
-  constexpr int kLine = 16;
   for (std::int64_t r = 0; r < rows; ++r) {
-    for (int q = 0; q < kPanel; q += kLine) __builtin_prefetch(c + r * ldc + q, 1, 2);
+    for (std::int64_t q = 0; q < kPanel; q += kLine) __builtin_prefetch(c + r * ldc + q, 1, 2);
   }
 }
 
@@ -145,7 +147,7 @@ inline void product(std::int64_t m, std::int64_t n, RowsOf a0, RowsOf a1, const 
                     std::int64_t ldc, const Epilogue& e, bool onto = false, Next next = Next::panel) {
   if (m == 0) return;
   const std::int64_t k_all = a0.k + a1.k;
-  const bool short_chains = next == Next::rows && k_all <= 96;
+  const bool short_chains = next == Next::rows && k_all <= kShortChain;
   const RowsOf factors[] = {a0, a1};
   for (std::int64_t j = 0; j < n; j += kPanel) {
     const Real* panel = packed + j * k_all;
@@ -157,7 +159,7 @@ inline void product(std::int64_t m, std::int64_t n, RowsOf a0, RowsOf a1, const 
         Ahead ahead{panel + (done + k) * kPanel, kPanel / ceil_div(m, kRows)};
         for (std::int64_t i = 0, rows; i < m; i += rows, ahead.data += k * ahead.step) {
           rows = next_rows(m - i);
-          if (short_chains) call_result(c + (i + rows) * ldc + j, rows, ldc);
+          if (short_chains && done == 0) call_result(c + (i + rows) * ldc + j, rows, ldc);
           if (next == Next::rows) ahead = {a.data + (i + rows) * a.ld + k0, ceil_div(kRows * a.ld, k)};
           const Epilogue at{e.bias ? e.bias + j : nullptr, e.sample_bias ? e.sample_bias + j : nullptr,
                             e.residual ? e.residual + i * ldc + j : nullptr};
@@ -208,6 +210,14 @@ inline void zero_rows(Real* rows, std::int64_t count, std::int64_t d, std::int64
   }
 }
 
+// Into how many parts the rows are cut whose sums are gradients of weights, where that many blocks of weights share them: enough
+// tasks for many threads, at least two pieces each. Parts are summed apart, then in order.
+constexpr std::int64_t parts_of(std::int64_t rows, std::int64_t blocks) {
+  constexpr std::int64_t kTasks = 16;
+  const std::int64_t most = rows / (2 * kGradDepth);
+  return most < 1 ? 1 : lower(most, ceil_div(kTasks, blocks));
+}
+
 // C (m x n) = A^T B, or C += with `onto`; A (depth x m), B (depth x n): the sum over rows that gradients of weights are.
 // Pieces of kGradDepth rows are summed from zero, then added to C. `tail` is scratch of kGradDepth x kPanel floats, for
 // an n that is no multiple of kPanel.
@@ -216,7 +226,7 @@ inline void product_transposed(std::int64_t m, std::int64_t n, std::int64_t dept
                                bool onto = true, const Real* next = nullptr) {
   if (depth == 0 && !onto) zero_rows(c, m, n, ldc);
   // A column of cache lines for each tile: of the next panel of B, or of the next piece of B and of A.
-  constexpr std::int64_t kLine = 16, kLines = ceil_div(kPanel, kLine);
+  constexpr std::int64_t kLines = ceil_div(kPanel, kLine);
   const auto ahead_of = [&](std::int64_t tile, std::int64_t j, std::int64_t piece_end, const Real* bj, std::int64_t ldj) {
     if (j + kPanel < n) return Ahead{bj + kPanel + tile % kLines * kLine, ldj};
     if (piece_end == depth) return Ahead{(next ? next : bj) + tile % kLines * kLine, ldj};

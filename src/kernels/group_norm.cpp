@@ -103,7 +103,7 @@ EDDY_INLINE void call_pixels(const Real* p, std::int64_t step) {
 #pragma GCC unroll 8
   for (int i = 0; i < kPixels * kVectors; ++i) {
     const std::int64_t at = i % kVectors * kWidth;
-    if (at % 16 == 0) __builtin_prefetch(p + kWritesAhead + i / kVectors * step + at, 1, 2);
+    if (at % kLine == 0) __builtin_prefetch(p + kWritesAhead + i / kVectors * step + at, 1, 2);
   }
 }
 // What is the same for all pixels.

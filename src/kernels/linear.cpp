@@ -43,17 +43,13 @@ void forward(const Launch& launch, const LinearShape& s, const float* x, const f
   });
 }
 
-// How a gradient of weights is cut: blocks of it, and parts of the rows, which are summed apart, then in order. All of it
-// depends on the shape alone.
+// How a gradient of weights is cut: blocks of it, and parts of the rows. All of it depends on the shape alone.
 struct GradientCut {
-  static constexpr std::int64_t kOut = 8 * kRows, kIn = 4 * kPanel, kTasks = 16;
+  static constexpr std::int64_t kOut = 8 * kRows, kIn = 4 * kPanel;
   std::int64_t blocks_in, blocks, parts, size;
 
   GradientCut(std::int64_t rows, std::int64_t in, std::int64_t out)
-      : blocks_in(ceil_div(in, kIn)), blocks(ceil_div(out, kOut) * blocks_in), size(out * in) {
-    const std::int64_t most = rows / (2 * kGradDepth), wanted = ceil_div(kTasks, blocks);
-    parts = most < 1 ? 1 : lower(most, wanted);
-  }
+      : blocks_in(ceil_div(in, kIn)), blocks(ceil_div(out, kOut) * blocks_in), parts(parts_of(rows, blocks)), size(out * in) {}
   std::int64_t partial_floats() const { return parts > 1 ? parts * size : 0; }
 };
 

@@ -1,4 +1,6 @@
-// The right factors of products in panels of kPanel columns, one behind the other; columns that a last panel lacks are zero.
+// The right factors of products in panels: B (k x n) -> [panel][k][kPanel columns], so that a product walks through memory.
+//
+// Columns that the last panel lacks are zero.
 #pragma once
 
 #include "kernels/gemm.hpp"

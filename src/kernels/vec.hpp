@@ -210,6 +210,8 @@ inline Real largest(Vec v) {
   return joined_lanes(v, [](Vec a, Vec b) { return max(a, b); });
 }
 
+constexpr std::int64_t kLine = 16;  // floats of a cache line
+
 constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) { return ceil_div(a, b) * b; }
 constexpr std::int64_t lower(std::int64_t a, std::int64_t b) { return a < b ? a : b; }

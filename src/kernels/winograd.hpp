@@ -26,7 +26,7 @@ bool fused(const Winograd& w) { return w.tiles <= kFewTiles && w.s.out >= 4 * kP
 
 // Floats of a plane of V, and of M and U of one panel.
 struct FusedPlanes {
-  static constexpr std::int64_t kFlag = 16;  // a cache line
+  static constexpr std::int64_t kFlag = kLine;
   bool own;
   std::int64_t v, m, u;
   explicit FusedPlanes(const Winograd& w)

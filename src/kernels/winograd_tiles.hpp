@@ -1,4 +1,8 @@
-// How pictures fall into tiles of 4x4 outputs, 3 high or wide where 4 does not divide a side, and where planes hold a tile.
+// Winograd's F(4x4, 3x3) [Lavin2016, 4.3]: which convolutions it takes, and how their pictures fall into tiles.
+//
+//   Winograd       tiles of 4x4 outputs, 3 high or wide where 4 does not divide a side, numbered by samples, rows and columns
+//   PlaneRows      which row of the 36 planes holds a tile: those that have a place lie side by side
+//   PicturesAhead  calls into the cache what tiles further on read or write
 #pragma once
 
 #include "kernels/conv2d.hpp"
@@ -8,7 +12,7 @@ namespace eddy::inline v0_1::EDDY_ISA {
 namespace {
 
 // At least so many floats, an odd number of cache lines: at even distances the places of a tile fall into few sets of the cache.
-constexpr std::int64_t odd_lines(std::int64_t floats) { return (ceil_div(floats, 16) | 1) * 16; }
+constexpr std::int64_t odd_lines(std::int64_t floats) { return (ceil_div(floats, kLine) | 1) * kLine; }
 
 // Floats from one plane to the next.
 constexpr std::int64_t plane(std::int64_t count, std::int64_t row) { return odd_lines(count * row); }
@@ -128,7 +132,7 @@ class PicturesAhead {
     if (picture >= w_.s.n) return;
     const float* begin = data_ + picture * pixels_ * pixel_floats_;
     for (std::int64_t pixel = tile * share_; pixel < lower(pixels_, (tile + 1) * share_); ++pixel) {
-      for (std::int64_t c = channels_.first; c < channels_.end; c += 16) __builtin_prefetch(begin + pixel * pixel_floats_ + c);
+      for (std::int64_t c = channels_.first; c < channels_.end; c += kLine) __builtin_prefetch(begin + pixel * pixel_floats_ + c);
     }
   }
 

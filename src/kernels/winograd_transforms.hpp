@@ -18,7 +18,7 @@ constexpr int upper_row(Rows rows) { return rows == Rows::outer ? 0 : rows == Ro
 constexpr int lower_row(Rows rows) { return rows == Rows::outer ? 5 : rows == Rows::one ? 2 : 4; }
 constexpr bool has_row(int outputs, int row) { return outputs == 4 || row != 4; }
 
-// B^T d B of pixels of the input. Two of the values B^T d for 4 outputs or for 3; d(i) reads one, and only what is needed is read.
+// B^T d B of pixels of the input. Two of the values B^T d for 4 outputs or for 3; d(i) reads one, and only what is needed.
 struct InputTransform {
   static constexpr int kBeyond = 2;  // pixels that a side has more than outputs
   template <Rows kPair, int kOutputs, class D>
@@ -220,7 +220,7 @@ inline void transform_pixels(const Picture& p, std::int64_t row, std::int64_t co
   }
   if (c < channels.end) {
     alignas(Vec) float pixels[kSide * kSide * kWidth];
-    transform_vector<Transform, kBorder, kHigh, kWide>(PixelTile<kSide>(tile, c, pixels), 0, to, places);
+    transform_vector<Transform, false, kHigh, kWide>(PixelTile<kSide>(tile, c, pixels), 0, to, places);
   }
 }
 
@@ -289,8 +289,8 @@ struct OutputTile {
   std::int64_t row_floats, pixel_floats;
 };
 
-// Output rows 0 and 2 of a tile, or 1 and 3, channels k to k + kWidth. `bias` is added where both points are 1: from that place it
-// reaches each output once.
+// Output rows 0 and 2 of a tile, or 1 and 3, channels k to k + kWidth. `bias` is added where both points are 1: from that place
+// it reaches each output once.
 template <bool kEven, int kHigh, int kWide>
 EDDY_INLINE void transform_output_pair(const OutputTile& t, std::int64_t k, Vec bias, const float* m, const Places& places) {
   Vec rows[2][6];

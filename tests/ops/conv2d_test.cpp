@@ -198,6 +198,29 @@ TEST_CASE("conv2d: gradients of weights of few tiles and of many, the same bytes
   }
 }
 
+TEST_CASE("conv2d: other strides have the same bytes on any number of threads", "[ops][kernels]") {
+  struct Shape4 {
+    std::int64_t n, size, in, out;
+  };
+  for (const Isa isa : test::instruction_sets()) {
+    for (const Shape4& s : {Shape4{8, 24, 5, 7}, {2, 9, 70, 150}, {5, 30, 66, 20}}) {  // many pixels, many channels, both
+      INFO(name(isa) << ": " << s.in << " -> " << s.out);
+      std::vector<std::vector<float>> results[2];
+      for (const int threads : {1, 3}) {
+        const Context context(ContextOptions{.isa = isa, .threads = threads});
+        const Tensor x = noise({s.n, s.size, s.size, s.in}, 1, context).variable();
+        const Tensor weight = noise({s.out, s.in, 3, 3}, 2, context).variable();
+        const Tensor y = conv2d(x, weight, {}, {.stride = 2, .pad_top = 1, .pad_left = 1});
+        const auto gradient = gradients(y, {x, weight}, noise(y.shape(), 3, context));
+        for (const Tensor& t : {y, gradient[0], gradient[1]}) {
+          results[threads / 3].emplace_back(t.values().begin(), t.values().end());
+        }
+      }
+      CHECK(results[0] == results[1]);
+    }
+  }
+}
+
 TEST_CASE("conv2d: the most channels that tiles are made of, and one more", "[ops][kernels]") {
   for (const Isa isa : test::instruction_sets()) {
     const Context context(ContextOptions{.isa = isa, .threads = 2});
