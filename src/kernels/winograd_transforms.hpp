@@ -158,6 +158,7 @@ struct Picture {
 // read from zeros, a column is not to be read.
 template <int kSide>
 struct PixelTile {
+  static constexpr int kFloats = kSide * kSide * kWidth;  // of a copy
   const float* rows[kSide];
   unsigned outside = 0;   // a bit for each column
   std::int64_t channels;  // floats from pixel to pixel
@@ -183,9 +184,12 @@ struct PixelTile {
   }
 };
 
+template <class Transform>
+using TileOf = PixelTile<4 + Transform::kBeyond>;
+
 // Two rows of a tile, kWidth channels from c on. Not kBorder: all columns are inside.
-template <class Transform, Rows kPair, bool kBorder, int kHigh, int kWide, class Pixels>
-EDDY_INLINE void transform_pair(const Pixels& tile, std::int64_t c, float* to, const Places& places) {
+template <class Transform, Rows kPair, bool kBorder, int kHigh, int kWide>
+EDDY_INLINE void transform_pair(const TileOf<Transform>& tile, std::int64_t c, float* to, const Places& places) {
   Vec upper[6], lower[6];
 #pragma GCC unroll 6
   for (int j = 0; j < kWide + Transform::kBeyond; ++j, c += tile.channels) {
@@ -201,8 +205,8 @@ EDDY_INLINE void transform_pair(const Pixels& tile, std::int64_t c, float* to, c
   store_pair<kPair, kHigh, kWide>(to, places, upper, lower);
 }
 
-template <class Transform, bool kBorder, int kHigh, int kWide, class Pixels>
-EDDY_INLINE void transform_vector(const Pixels& tile, std::int64_t c, float* to, const Places& places) {
+template <class Transform, bool kBorder, int kHigh, int kWide>
+EDDY_INLINE void transform_vector(const TileOf<Transform>& tile, std::int64_t c, float* to, const Places& places) {
   transform_pair<Transform, Rows::outer, kBorder, kHigh, kWide>(tile, c, to, places);
   transform_pair<Transform, Rows::one, kBorder, kHigh, kWide>(tile, c, to, places);
   transform_pair<Transform, Rows::two, kBorder, kHigh, kWide>(tile, c, to, places);
@@ -211,16 +215,15 @@ EDDY_INLINE void transform_vector(const Pixels& tile, std::int64_t c, float* to,
 template <class Transform, bool kBorder, int kHigh, int kWide>
 inline void transform_pixels(const Picture& p, std::int64_t row, std::int64_t column, Range channels, float* to,
                              std::int64_t stride) {
-  constexpr int kSide = 4 + Transform::kBeyond;
-  const PixelTile<kSide> tile(p, row, column);
+  const TileOf<Transform> tile(p, row, column);
   const Places places(stride);
   std::int64_t c = channels.first;
   for (const std::int64_t whole = lower(channels.end, p.channels - kWidth + 1); c < whole; c += kWidth, to += kWidth) {
     transform_vector<Transform, kBorder, kHigh, kWide>(tile, c, to, places);
   }
   if (c < channels.end) {
-    alignas(Vec) float pixels[kSide * kSide * kWidth];
-    transform_vector<Transform, false, kHigh, kWide>(PixelTile<kSide>(tile, c, pixels), 0, to, places);
+    alignas(Vec) float pixels[TileOf<Transform>::kFloats];
+    transform_vector<Transform, false, kHigh, kWide>({tile, c, pixels}, 0, to, places);
   }
 }
 
