@@ -13,12 +13,14 @@
 namespace eddy::inline v0_1::EDDY_ISA {
 namespace {
 
-constexpr std::int64_t kBlock = 4 * kRows;  // queries of a block
+constexpr std::int64_t kLeastBlock = 4 * kRows;  // queries of a block, unless there are fewer
+constexpr std::int64_t kMostBlock = 2 * kLeastBlock - 1;
 constexpr Real kHidden = -1e30f;
 
 struct Heads {
   const AttentionShape& s;
   std::int64_t q_row, kv_row, ratio, key_floats, value_floats, score_row;
+  std::int64_t block, blocks;  // queries are cut evenly: 49 are one block, not 48 and 1
   explicit Heads(const AttentionShape& shape) : s(shape) {
     q_row = s.heads * s.d;
     kv_row = s.kv_heads * s.d;
@@ -26,6 +28,9 @@ struct Heads {
     key_floats = packed_floats(s.d, s.keys);    // k^T or v^T as right factor
     value_floats = packed_floats(s.keys, s.d);  // v or k as right factor
     score_row = round_up(s.keys, kPanel);
+    const std::int64_t most = s.queries / kLeastBlock;
+    block = most > 1 ? ceil_div(s.queries, most) : s.queries > 0 ? s.queries : 1;
+    blocks = ceil_div(s.queries, block);
   }
   const Real* queries(const Real* q, std::int64_t n, std::int64_t h) const { return q + n * s.queries * q_row + h * s.d; }
   const Real* rows(const Real* k, std::int64_t n, std::int64_t h) const {
@@ -108,26 +113,26 @@ inline Real largest_of(const Real* row, std::int64_t keys) {
 
 std::int64_t forward_scratch(const AttentionShape& s, int slots) {
   const Heads w(s);
-  return s.n * s.kv_heads * (w.key_floats + w.value_floats) + slots * kBlock * w.score_row;
+  return s.n * s.kv_heads * (w.key_floats + w.value_floats) + slots * w.block * w.score_row;
 }
 
 void forward(const Launch& launch, const AttentionShape& s, const AttentionInputs<Real>& in, Real* out, Real* stats,
              Real* scratch) {
   const Heads w(s);
-  const std::int64_t head_floats = w.key_floats + w.value_floats, blocks = ceil_div(s.queries, kBlock);
+  const std::int64_t head_floats = w.key_floats + w.value_floats;
   Real* score_memory = scratch + s.n * s.kv_heads * head_floats;
   parallel(launch, s.n * s.kv_heads, [&](std::int64_t t, int) {
     const std::int64_t n = t / s.kv_heads, h = t % s.kv_heads * w.ratio;
     pack_keys(w.rows(in.k, n, h), s.keys, s.d, w.kv_row, scratch + t * head_floats);
     pack_values(w.rows(in.v, n, h), s.keys, s.d, w.kv_row, scratch + t * head_floats + w.key_floats);
   });
-  parallel(launch, s.n * s.heads * blocks, [&](std::int64_t tile, int slot) {
-    const std::int64_t head = tile / blocks, n = head / s.heads, h = head % s.heads;
-    const std::int64_t first = tile % blocks * kBlock, m = lower(kBlock, s.queries - first);
+  parallel(launch, s.n * s.heads * w.blocks, [&](std::int64_t tile, int slot) {
+    const std::int64_t head = tile / w.blocks, n = head / s.heads, h = head % s.heads;
+    const std::int64_t first = tile % w.blocks * w.block, m = lower(w.block, s.queries - first);
     const Real* packed = scratch + (n * s.kv_heads + h / w.ratio) * head_floats;
-    Real* p = score_memory + slot * kBlock * w.score_row;
+    Real* p = score_memory + slot * w.block * w.score_row;
     scores(w, in, n, h, first, m, packed, p);
-    Real inverse[kBlock];
+    Real inverse[kMostBlock];
     for (std::int64_t i = 0; i < m; ++i) {
       const Real top = largest_of(p + i * w.score_row, s.keys);
       const Real total = exponentials(p + i * w.score_row, s.keys, top);
@@ -148,7 +153,7 @@ void forward(const Launch& launch, const AttentionShape& s, const AttentionInput
 }
 
 std::int64_t slot_floats(const Heads& w) {
-  return 2 * w.key_floats + w.value_floats + 2 * kBlock * w.score_row + kGradDepth * kPanel;
+  return 2 * w.key_floats + w.value_floats + 2 * w.block * w.score_row + kGradDepth * kPanel;
 }
 std::int64_t backward_scratch(const AttentionShape& s, int slots) { return slots * slot_floats(Heads(s)); }
 
@@ -194,8 +199,8 @@ void backward_head(const Heads& w, const BackwardWork& b, std::int64_t n, std::i
   Real* values_t = keys_t + w.key_floats;
   Real* keys = values_t + w.key_floats;
   Real* p = keys + w.value_floats;
-  Real* ds = p + kBlock * w.score_row;
-  Real* tail = ds + kBlock * w.score_row;
+  Real* ds = p + w.block * w.score_row;
+  Real* tail = ds + w.block * w.score_row;
   const std::int64_t h0 = kv_head * w.ratio, kv_at = n * s.keys * w.kv_row + kv_head * s.d;
   pack_keys(b.in.k + kv_at, s.keys, s.d, w.kv_row, keys_t);
   pack_keys(b.in.v + kv_at, s.keys, s.d, w.kv_row, values_t);
@@ -203,8 +208,8 @@ void backward_head(const Heads& w, const BackwardWork& b, std::int64_t n, std::i
   zero_rows(b.dk + kv_at, s.keys, s.d, w.kv_row);
   zero_rows(b.dv + kv_at, s.keys, s.d, w.kv_row);
   for (std::int64_t h = h0; h < h0 + w.ratio; ++h) {
-    for (std::int64_t first = 0; first < s.queries; first += kBlock) {
-      const std::int64_t m = lower(kBlock, s.queries - first);
+    for (std::int64_t first = 0; first < s.queries; first += w.block) {
+      const std::int64_t m = lower(w.block, s.queries - first);
       const std::int64_t at = (n * s.queries + first) * w.q_row + h * s.d;
       scores(w, b.in, n, h, first, m, keys_t, p);
       for (std::int64_t i = 0; i < m; ++i) {
