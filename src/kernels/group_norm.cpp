@@ -20,6 +20,9 @@ namespace {
 constexpr std::int64_t kChunk = 256;    // pixels whose sums are one
 constexpr std::int64_t kPiece = 64;     // pixels summed in float, or written by a tile of work
 constexpr std::int64_t kChannels = 64;  // of a tile of work that sums
+constexpr std::int64_t kManySamples = 8;
+constexpr std::int64_t kLittle = 1 << 14;      // elements
+constexpr std::int64_t kNextSample = 1 << 16;  // of a sample that is called into the cache ahead, at most
 
 // One sample's view: the two inputs behind each other along the channels.
 struct Source {
@@ -36,6 +39,11 @@ struct Norm {
   Source source(int i, std::int64_t sample) const {
     return i == 0 ? Source{in.x + sample * s.pixels * s.c1, s.c1, 0}
                   : Source{in.x2 + sample * s.pixels * s.c2, s.c2, s.c1};
+  }
+  // Enough samples, or little to do: a sample is one tile of work, and stays in the cache.
+  bool by_samples() const { return s.n >= kManySamples || s.n * s.pixels * channels < kLittle; }
+  bool calls_next(std::int64_t sample) const {
+    return by_samples() && sample + 1 < s.n && s.pixels * channels <= kNextSample;
   }
   int sources() const { return s.c2 > 0 ? 2 : 1; }
   std::int64_t end_of(std::int64_t chunk) const { return lower(s.pixels, (chunk + 1) * kChunk); }
@@ -96,14 +104,13 @@ EDDY_INLINE void store_pixels(Real* p, std::int64_t step, const Vecs<kPixels * k
     store_up_to(p + i / kVectors * step + i % kVectors * kWidth, x.v[i], n - i % kVectors * kWidth);
   }
 }
-// Calls into the cache what will be written kWritesAhead floats further on: stores that miss would wait one for another.
-constexpr std::int64_t kWritesAhead = 2048;
-template <int kPixels, int kVectors>
+// Calls them into the cache, to be read or written.
+template <int kPixels, int kVectors, bool kWritten>
 EDDY_INLINE void call_pixels(const Real* p, std::int64_t step) {
 #pragma GCC unroll 8
   for (int i = 0; i < kPixels * kVectors; ++i) {
     const std::int64_t at = i % kVectors * kWidth;
-    if (at % kLine == 0) __builtin_prefetch(p + kWritesAhead + i / kVectors * step + at, 1, 2);
+    if (at % kLine == 0) __builtin_prefetch(p + i / kVectors * step + at, kWritten, 2);
   }
 }
 // What is the same for all pixels.
@@ -129,7 +136,7 @@ inline void sum_chunk(const Norm& w, std::int64_t chunk, const Block& block, con
     double first[kVectors * kWidth] = {}, second[kVectors * kWidth] = {};
     for (std::int64_t p0 = begin; p0 < end; p0 += kPiece) {
       Vecs<kVectors> a(zero()), b(zero());
-      by_pixels<kVectors>(p0, lower(end, p0 + kPiece), [&]<int kPixels>(std::int64_t p) {
+      by_pixels<kVectors>(p0, lower(end, p0 + kPiece), [&]<int kPixels>(std::int64_t p) EDDY_INLINED {
         Vecs<kPixels * kVectors> u, x;
         term.template operator()<kPixels, kVectors>(p, c, n, u, x);
 #pragma GCC unroll 8
@@ -153,7 +160,7 @@ inline void sum_chunk(const Norm& w, std::int64_t chunk, const Block& block, con
 void block_statistics(const Norm& w, std::int64_t sample, std::int64_t chunk, const Block& block, double* partials) {
   const Source source = w.source(block.source, sample);
   sum_chunk(w, chunk, block, source, w.partial(partials, sample, chunk),
-            [&]<int kPixels, int kVectors>(std::int64_t p, std::int64_t c, auto n, auto& u, auto& x) {
+            [&]<int kPixels, int kVectors>(std::int64_t p, std::int64_t c, auto n, auto& u, auto& x) EDDY_INLINED {
               const Real* at = source.data + p * source.channels + c;
               u = load_pixels<kPixels, kVectors>(at, source.channels, n) - load_channels<kPixels, kVectors>(source.data + c, n);
               x = u;
@@ -196,28 +203,36 @@ void sample_statistics(const Norm& w, std::int64_t sample, double* partials, Rea
 // a and b of z = x a + b for every channel of a sample: factors (2, channels).
 void factors_of(const Norm& w, std::int64_t sample, const Real* stats, Real* factors) {
   const std::int64_t width = w.channels / w.s.groups;
-  for (std::int64_t c = 0; c < w.channels; ++c) {
-    const Real* st = stats + (sample * w.s.groups + c / width) * 2;
-    const double u = 1 + (w.in.scale ? static_cast<double>(w.in.scale[sample * w.channels + c]) : 0.0);
-    const double a = static_cast<double>(st[1]) * w.in.gamma[c];
-    const double shift = w.in.shift ? w.in.shift[sample * w.channels + c] : Real{0};
-    factors[c] = static_cast<Real>(a * u);
-    factors[w.channels + c] = static_cast<Real>((w.in.beta[c] - st[0] * a) * u + shift);
+  const Real* scale = w.in.scale ? w.in.scale + sample * w.channels : nullptr;
+  const Real* shift = w.in.shift ? w.in.shift + sample * w.channels : nullptr;
+  for (std::int64_t g = 0; g < w.s.groups; ++g) {
+    const double mean = stats[(sample * w.s.groups + g) * 2], r = stats[(sample * w.s.groups + g) * 2 + 1];
+    for (std::int64_t c = g * width; c < (g + 1) * width; ++c) {
+      const double a = r * w.in.gamma[c], u = 1 + (scale ? static_cast<double>(scale[c]) : 0.0);
+      factors[c] = static_cast<Real>(a * u);
+      factors[w.channels + c] = static_cast<Real>((w.in.beta[c] - mean * a) * u + (shift ? shift[c] : Real{0}));
+    }
   }
 }
 
+constexpr std::int64_t kWritesAhead = 2048;  // floats: stores that miss would wait one for another
+
+// Meanwhile the next sample is called, as sums of what no one has called would wait for memory.
 template <bool kSilu>
 void apply(const Norm& w, std::int64_t sample, const Pixels& pixels, const Real* factors, Real* y) {
   for (int i = 0; i < w.sources(); ++i) {
     const Source source = w.source(i, sample);
     const Real* a = factors + source.first;
     const Real* b = a + w.channels;
+    const std::int64_t next = w.calls_next(sample) ? w.s.pixels * source.channels : 0;
     by_vectors(0, source.channels, [&]<int kVectors>(std::int64_t c, auto n) {
-      by_pixels<kVectors>(pixels.first, pixels.last, [&]<int kPixels>(std::int64_t p) {
-        const auto x = load_pixels<kPixels, kVectors>(source.data + p * source.channels + c, source.channels, n);
+      by_pixels<kVectors>(pixels.first, pixels.last, [&]<int kPixels>(std::int64_t p) EDDY_INLINED {
+        const Real* from = source.data + p * source.channels + c;
+        call_pixels<kPixels, kVectors, false>(from + next, source.channels);
+        const auto x = load_pixels<kPixels, kVectors>(from, source.channels, n);
         const auto z = fma(x, load_channels<kPixels, kVectors>(a + c, n), load_channels<kPixels, kVectors>(b + c, n));
         Real* to = y + (sample * w.s.pixels + p) * w.channels + source.first + c;
-        call_pixels<kPixels, kVectors>(to, w.channels);
+        call_pixels<kPixels, kVectors, true>(to + kWritesAhead, w.channels);
         store_pixels<kPixels, kVectors>(to, w.channels, kSilu ? silu(z) : z, n);
       });
     });
@@ -229,12 +244,6 @@ std::int64_t scratch(const GroupNormShape& s) {
   return s.n * channels * (ceil_div(s.pixels, kChunk) * 4 + 5);
 }
 
-constexpr std::int64_t kManySamples = 8;
-constexpr std::int64_t kLittle = 1 << 14;  // elements
-
-// Enough samples, or little to do: a sample is one tile of work, and stays in the cache.
-bool by_samples(const Norm& w) { return w.s.n >= kManySamples || w.s.n * w.s.pixels * w.channels < kLittle; }
-
 // prepare(sample), sum(sample, chunk, block) of all blocks unless the sums are known, settle(sample), write(sample, pixels) of
 // all pixels, each stage before the next one of the sample. The bytes are the same however they are shared out.
 template <class Prepare, class Sum, class Settle, class Write>
@@ -245,7 +254,7 @@ inline void in_stages(const Launch& launch, const Norm& w, bool known, Prepare&&
   const auto write_piece = [&](std::int64_t sample, std::int64_t i) {
     write(sample, Pixels{i * kPiece, lower((i + 1) * kPiece, w.s.pixels)});
   };
-  if (by_samples(w)) {
+  if (w.by_samples()) {
     parallel(launch, n, [&](std::int64_t sample, int) {
       prepare(sample);
       for (std::int64_t i = 0; i < sums; ++i) sum_of(sample, i);
@@ -286,7 +295,7 @@ void block_gradient(const Norm& w, std::int64_t sample, std::int64_t chunk, cons
   Real* dx = block.source == 0 ? g.dx : g.dx2;
   const Real* a = factors + source.first;
   sum_chunk(w, chunk, block, source, w.partial(partials, sample, chunk),
-            [&]<int kPixels, int kVectors>(std::int64_t p, std::int64_t c, auto n, auto& dz, auto& from_mean) {
+            [&]<int kPixels, int kVectors>(std::int64_t p, std::int64_t c, auto n, auto& dz, auto& from_mean) EDDY_INLINED {
               const std::int64_t at = sample * w.s.pixels + p;
               const auto x = load_pixels<kPixels, kVectors>(source.data + p * source.channels + c, source.channels, n);
               dz = load_pixels<kPixels, kVectors>(dy + at * w.channels + source.first + c, w.channels, n);
@@ -366,7 +375,9 @@ void backward(const Launch& launch, const GroupNormShape& s, const GroupNormInpu
   const auto prepare = [&](std::int64_t sample) {
     Real* f = factors(sample);
     factors_of(w, sample, stats, f);
-    for (std::int64_t c = 0; c < w.channels; ++c) f[2 * w.channels + c] = stats[(sample * s.groups + c / width) * 2];
+    for (std::int64_t g = 0; g < s.groups; ++g) {
+      for (std::int64_t c = g * width; c < (g + 1) * width; ++c) f[2 * w.channels + c] = stats[(sample * s.groups + g) * 2];
+    }
   };
   const auto sum = [&](std::int64_t sample, std::int64_t chunk, const Block& block) {
     const Real* f = factors(sample);

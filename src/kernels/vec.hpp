@@ -37,7 +37,8 @@ constexpr int kWidth = 4;
 constexpr int kRows = 6;
 #endif
 
-#define EDDY_INLINE inline __attribute__((always_inline))
+#define EDDY_INLINED __attribute__((always_inline))  // behind the parameters of a lambda
+#define EDDY_INLINE inline EDDY_INLINED
 
 #if defined(EDDY_DOUBLE)
 using Real = double;
