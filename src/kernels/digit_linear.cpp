@@ -114,12 +114,12 @@ void forward(const Launch& launch, const LinearShape& s, const float* x, const f
     Digit* rows = reinterpret_cast<Digit*>(back + kTileRows);
     make_rows(s, r, m, x + first * s.in, s.in2 > 0 ? x2 + first * s.in2 : nullptr, back, rows);
     const std::int64_t from = tile % tiles_n * per_tile;
-    for (std::int64_t panel = from; panel < lower(from + per_tile, f.panels); ++panel) {
-      const std::int64_t column = panel * kSide;
-      const __mmask16 there = lanes16(s.out - column);
-      const __m512 scales = _mm512_loadu_ps(packed + column);
-      const Digit* b = f.digits(packed) + panel * f.panel();
-      for (std::int64_t r0 = 0; r0 < m; r0 += 2 * kSide) {
+    for (std::int64_t r0 = 0; r0 < m; r0 += 2 * kSide) {
+      for (std::int64_t panel = from; panel < lower(from + per_tile, f.panels); ++panel) {
+        const std::int64_t column = panel * kSide;
+        const __mmask16 there = lanes16(s.out - column);
+        const __m512 scales = _mm512_loadu_ps(packed + column);
+        const Digit* b = f.digits(packed) + panel * f.panel();
         alignas(64) std::int32_t sums[2 * kSums];
         const auto multiply = m - r0 > kSide ? multiply_digits<true> : multiply_digits<false>;
         multiply(f.steps, rows + r0 * r.row, r.row, r.plane(), b, b + f.panel(), sums);
