@@ -29,7 +29,7 @@ struct Heads {
     value_floats = packed_floats(s.keys, s.d);  // v or k as right factor
     score_row = round_up(s.keys, kPanel);
     const std::int64_t most = s.queries / kLeastBlock;
-    block = most > 1 ? ceil_div(s.queries, most) : s.queries > 0 ? s.queries : 1;
+    block = most > 1 ? ceil_div(s.queries, most) : kMostBlock;
     blocks = ceil_div(s.queries, block);
   }
   const Real* queries(const Real* q, std::int64_t n, std::int64_t h) const { return q + n * s.queries * q_row + h * s.d; }

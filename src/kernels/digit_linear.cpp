@@ -114,7 +114,7 @@ void forward(const Launch& launch, const LinearShape& s, const float* x, const f
     Digit* rows = reinterpret_cast<Digit*>(back + kTileRows);
     make_rows(s, r, m, x + first * s.in, s.in2 > 0 ? x2 + first * s.in2 : nullptr, back, rows);
     const std::int64_t from = tile % tiles_n * per_tile;
-    for (std::int64_t r0 = 0; r0 < m; r0 += 2 * kSide) {
+    for (std::int64_t r0 = 0; r0 < m; r0 += 2 * kSide) {  // whose digits stay in the nearest cache while the panels pass by
       for (std::int64_t panel = from; panel < lower(from + per_tile, f.panels); ++panel) {
         const std::int64_t column = panel * kSide;
         const __mmask16 there = lanes16(s.out - column);

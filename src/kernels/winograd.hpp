@@ -16,7 +16,7 @@
 namespace eddy::inline v0_1::EDDY_ISA {
 namespace {
 
-constexpr std::int64_t kGroup = (kRows < 12 ? 4 : 3) * kRows;  // tiles that one thread takes at a time
+constexpr std::int64_t kGroup = (kRows < 12 ? 4 : 3) * kRows;  // tiles, 24 to 36, that one thread takes at a time
 constexpr std::int64_t kFewTiles = 128;                        // of the fused way, at most
 constexpr int kTinyTiles = 8;                                  // tiles, at most, that U is multiplied with in registers
 constexpr int kTinyRows = kWidth < 8 ? kWidth : 8;             // rows of U at a time then
