@@ -3,8 +3,8 @@
 //   dg = G^T dU G,  dU = sum over tiles (B^T d B) * (A dY A^T),  at each of the 36 places dU (out x in) = Z^T V of
 //                                                                  the tiles that have it
 //
-// Tiles are summed in pieces whose lengths the shape fixes, pieces in order within a part, parts in order: threads change
-// nothing. Blocks of dU stay in the second-level cache while all tiles of a part pass by.
+// Tiles are summed in pieces whose lengths the shape fixes, pieces in order within a part, and dg of the parts in order: threads
+// change nothing. A block of dU stays in the second-level cache while all tiles of a part pass by.
 //   few tiles   V and Z of all are made once, and a thread carries a few output channels from Z and V to dg
 //   many tiles  a thread makes V and Z of its block's channels, some tiles at a time
 #pragma once
@@ -16,6 +16,8 @@ namespace {
 
 // Floats from one tile to the next where columns are read down the tiles.
 constexpr std::int64_t gradient_row(std::int64_t pad) { return pad < 64 ? pad : odd_lines(pad); }
+
+constexpr std::int64_t kSummed = 4096;  // floats of dw whose parts a tile of work adds
 
 // How the work is cut. All of it depends on the shape alone.
 struct GradientPlan {
@@ -46,6 +48,8 @@ struct GradientPlan {
   std::int64_t du_floats() const { return 36 * du_plane(); }
   std::int64_t blocks() const { return ceil_div(w.s.out, outs) * ceil_div(w.s.in, ins); }
   std::int64_t piece_floats() const { return 36 * (plane(piece, v_row) + plane(piece, z_row)); }
+  std::int64_t slot_floats() const { return du_floats() + piece_floats(); }
+  std::int64_t dw_floats() const { return w.s.out * w.s.in * 9; }
   // Which channels block b holds.
   Range outs_of(std::int64_t b) const { return range(b / ceil_div(w.s.in, ins), outs, w.s.out); }
   Range ins_of(std::int64_t b) const { return range(b % ceil_div(w.s.in, ins), ins, w.s.in); }
@@ -56,7 +60,8 @@ struct GradientPlan {
 
 std::int64_t winograd_backward_weight_scratch(const ConvShape& s, int slots) {
   const GradientPlan g(s);
-  return g.few ? g.piece_floats() + slots * g.du_floats() : slots * g.piece_floats() + g.parts * g.blocks() * g.du_floats();
+  if (g.few) return g.piece_floats() + slots * g.du_floats();
+  return slots * g.slot_floats() + (g.parts > 1 ? g.parts * g.dw_floats() : 0);
 }
 
 // V and Z of some tiles, `channels` of each.
@@ -93,30 +98,34 @@ struct Pieces {
   }
 };
 
+// The channels `in` of dw of the outputs `out`, from dU of the block.
+void untransform_block(const GradientPlan& g, Range out, Range in, const float* du, float* dw) {
+  for (std::int64_t o = out.first; o < out.end; ++o) {
+    untransform_weight(in.count(), du + (o - out.first) * g.du_row(), g.du_plane(), dw + (o * g.w.s.in + in.first) * 9);
+  }
+}
+
 void few_tiles(const Launch& launch, const GradientPlan& g, const float* x, const float* dy, float* dw, float* scratch) {
   const Winograd& w = g.w;
   const Pieces all(g, {0, w.tiles}, {0, w.s.in}, {0, w.s.out}, scratch);
   parallel(launch, w.tiles, [&](std::int64_t t, int) { all.make(w.place(t), x, dy); });
   parallel(launch, g.blocks(), [&](std::int64_t b, int slot) {
     float* du = scratch + g.piece_floats() + slot * g.du_floats();
-    const Range outs = g.outs_of(b), ins = g.ins_of(b);
-    all.add(outs, ins, true, du);
-    for (std::int64_t o = outs.first; o < outs.end; ++o) {
-      untransform_weight(ins.count(), du + (o - outs.first) * g.du_row(), g.du_plane(), dw + (o * w.s.in + ins.first) * 9);
-    }
+    all.add(g.outs_of(b), g.ins_of(b), true, du);
+    untransform_block(g, g.outs_of(b), g.ins_of(b), du, dw);
   });
 }
 
 void many_tiles(const Launch& launch, const GradientPlan& g, const float* x, const float* dy, float* dw, float* scratch) {
   const Winograd& w = g.w;
-  float* all = scratch + launch.slots * g.piece_floats();  // [block][part] of dU
+  float* dw_of_parts = g.parts == 1 ? dw : scratch + launch.slots * g.slot_floats();
   parallel(launch, g.blocks() * g.parts, [&](std::int64_t task, int slot) {
     const std::int64_t part = task / g.blocks(), block = task % g.blocks();
     const Range outs = g.outs_of(block), ins = g.ins_of(block);
-    float* du = all + (block * g.parts + part) * g.du_floats();
+    float* du = scratch + slot * g.slot_floats();
     const std::int64_t begin = part * w.tiles / g.parts, end = (part + 1) * w.tiles / g.parts;
     for (std::int64_t first = begin; first < end; first += g.piece) {
-      const Pieces pieces(g, {first, lower(end, first + g.piece)}, ins, outs, scratch + slot * g.piece_floats());
+      const Pieces pieces(g, {first, lower(end, first + g.piece)}, ins, outs, du + g.du_floats());
       const auto next_x = PicturesAhead::of_inputs(w, x, ins), next_dy = PicturesAhead::of_outputs(w, dy, outs);
       for (std::int64_t t = pieces.tiles.first; t < pieces.tiles.end; ++t) {
         const Winograd::Place at = w.place(t);
@@ -126,20 +135,16 @@ void many_tiles(const Launch& launch, const GradientPlan& g, const float* x, con
       }
       pieces.add(outs, ins, first == begin, du);
     }
+    untransform_block(g, outs, ins, du, dw_of_parts + part * g.dw_floats());
   });
-  parallel(launch, w.s.out, [&](std::int64_t o, int) {
-    for (std::int64_t c = 0; c < w.s.in; c += g.ins) {
-      const std::int64_t block = o / g.outs * ceil_div(w.s.in, g.ins) + c / g.ins;
-      float* du = all + block * g.parts * g.du_floats() + o % g.outs * g.du_row();
-      const std::int64_t ins = lower(g.ins, w.s.in - c);
-      for (std::int64_t part = 1; part < g.parts; ++part) {
-        for (std::int64_t p = 0; p < 36; ++p) {
-          float* sum = du + p * g.du_plane();
-          const float* next = sum + part * g.du_floats();
-          for (std::int64_t i = 0; i < g.du_row(); i += kWidth) store(sum + i, load(sum + i) + load(next + i));
-        }
-      }
-      untransform_weight(ins, du, g.du_plane(), dw + (o * w.s.in + c) * 9);
+  if (g.parts == 1) return;
+  parallel(launch, ceil_div(g.dw_floats(), kSummed), [&](std::int64_t i, int) {
+    const std::int64_t end = lower((i + 1) * kSummed, g.dw_floats());
+    for (std::int64_t at = i * kSummed; at < end; at += kWidth) {
+      const std::int64_t n = end - at;
+      Vec sum = load_up_to(dw_of_parts + at, n);
+      for (std::int64_t part = 1; part < g.parts; ++part) sum += load_up_to(dw_of_parts + part * g.dw_floats() + at, n);
+      store_up_to(dw + at, sum, n);
     }
   });
 }
