@@ -111,6 +111,7 @@ struct EDDY_API Conv2d {
   Conv2d() = default;
   Conv2d(const ParameterTree& tree, std::int64_t in, std::int64_t out, const Conv2dLayerOptions& options = {});
   Tensor operator()(const Tensor& x, const Tensor& sample_bias = {}, const Tensor& residual = {}) const;
+  Tensor operator()(const GroupNormed& x, const Tensor& sample_bias = {}, const Tensor& residual = {}) const;
   // A 1x1 kernel over x and x2 joined along the channels.
   Tensor joined(const Tensor& x, const Tensor& x2) const;
 };
@@ -122,6 +123,8 @@ struct EDDY_API GroupNorm {
   GroupNorm() = default;
   GroupNorm(const ParameterTree& tree, std::int64_t channels, const GroupNormOptions& options);
   Tensor operator()(const Tensor& x, const Tensor& x2 = {}, const Tensor& scale = {}, const Tensor& shift = {}) const;
+  // For a convolution that makes the output itself.
+  GroupNormed of(const Tensor& x, const Tensor& x2 = {}, const Tensor& scale = {}, const Tensor& shift = {}) const;
 };
 
 // weight (rows, channels), normal of deviation 1.

@@ -10,6 +10,7 @@ struct ConvShape {
   std::int64_t out, out_height, out_width;       // y
   std::int64_t kernel_height, kernel_width, stride;
   std::int64_t pad_top, pad_left;                // what lies below and to the right follows from the sizes
+  bool part = false;  // samples of a larger batch, with whose packed weights they go: no way is taken that packs none
 };
 
 struct ConvKernels {

@@ -23,7 +23,7 @@ struct DigitRows {
   Digit* digits(float* memory) const { return reinterpret_cast<Digit*>(memory + 36 * tiles); }
 };
 
-bool fused_digits(const Winograd& w) { return w.tiles <= kFewDigitTiles && w.s.out >= 4 * kPanel && w.s.in >= 64; }
+bool fused_digits(const Winograd& w) { return !w.s.part && w.tiles <= kFewDigitTiles && w.s.out >= 4 * kPanel && w.s.in >= 64; }
 
 // The memory of a slot: a tile of V in float, M of some columns, V, U of one panel (fused), whether V is made (own).
 struct DigitPlan {

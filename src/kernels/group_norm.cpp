@@ -22,7 +22,7 @@ constexpr std::int64_t kPiece = 64;     // pixels summed in float, or written by
 constexpr std::int64_t kChannels = 64;  // of a tile of work that sums
 constexpr std::int64_t kManySamples = 8;
 constexpr std::int64_t kLittle = 1 << 14;      // elements
-constexpr std::int64_t kNextSample = 1 << 16;  // of a sample that is called into the cache ahead, at most
+constexpr std::int64_t kNextSample = 1 << 17;  // of a sample that is called into the cache ahead, at most
 
 // One sample's view: the two inputs behind each other along the channels.
 struct Source {
@@ -49,9 +49,12 @@ struct Norm {
   std::int64_t end_of(std::int64_t chunk) const { return lower(s.pixels, (chunk + 1) * kChunk); }
   // Blocks of kChannels, those of the first source first.
   std::int64_t blocks() const { return ceil_div(s.c1, kChannels) + ceil_div(s.c2, kChannels); }
-  double* partial(double* partials, std::int64_t sample, std::int64_t chunk) const {
-    return partials + (sample * chunks + chunk) * 2 * channels;
+  // Of a sample: two sums of each chunk and channel, and five factors of each channel.
+  std::int64_t scratch() const { return round_up(channels * (chunks * 4 + 5), kLine); }
+  double* sums(Real* scratch, std::int64_t chunk) const {
+    return reinterpret_cast<double*>(scratch) + chunk * 2 * channels;
   }
+  Real* factors(Real* scratch) const { return scratch + channels * chunks * 4; }
 };
 
 // A stretch of what is worked on: channels of one source, and pixels.
@@ -157,9 +160,9 @@ inline void sum_chunk(const Norm& w, std::int64_t chunk, const Block& block, con
   });
 }
 
-void block_statistics(const Norm& w, std::int64_t sample, std::int64_t chunk, const Block& block, double* partials) {
+void block_statistics(const Norm& w, std::int64_t sample, std::int64_t chunk, const Block& block, double* sums) {
   const Source source = w.source(block.source, sample);
-  sum_chunk(w, chunk, block, source, w.partial(partials, sample, chunk),
+  sum_chunk(w, chunk, block, source, sums,
             [&]<int kPixels, int kVectors>(std::int64_t p, std::int64_t c, auto n, auto& u, auto& x) EDDY_INLINED {
               const Real* at = source.data + p * source.channels + c;
               u = load_pixels<kPixels, kVectors>(at, source.channels, n) - load_channels<kPixels, kVectors>(source.data + c, n);
@@ -168,17 +171,16 @@ void block_statistics(const Norm& w, std::int64_t sample, std::int64_t chunk, co
 }
 
 // Adds the chunks of a sample into the first, in order.
-inline double* joined(const Norm& w, std::int64_t sample, double* partials) {
-  double* total = w.partial(partials, sample, 0);
+inline double* joined(const Norm& w, Real* scratch) {
+  double* total = w.sums(scratch, 0);
   for (std::int64_t chunk = 1; chunk < w.chunks; ++chunk) {
-    const double* next = w.partial(partials, sample, chunk);
+    const double* next = w.sums(scratch, chunk);
     for (std::int64_t i = 0; i < 2 * w.channels; ++i) total[i] += next[i];
   }
   return total;
 }
 
-void sample_statistics(const Norm& w, std::int64_t sample, double* partials, Real* stats) {
-  const double* total = joined(w, sample, partials);
+void sample_statistics(const Norm& w, std::int64_t sample, const double* total, Real* stats) {
   const std::int64_t width = w.channels / w.s.groups;
   const double pixels = static_cast<double>(w.s.pixels);
   const auto first_pixel = [&](std::int64_t c) {
@@ -231,7 +233,7 @@ void apply(const Norm& w, std::int64_t sample, const Pixels& pixels, const Real*
         call_pixels<kPixels, kVectors, false>(from + next, source.channels);
         const auto x = load_pixels<kPixels, kVectors>(from, source.channels, n);
         const auto z = fma(x, load_channels<kPixels, kVectors>(a + c, n), load_channels<kPixels, kVectors>(b + c, n));
-        Real* to = y + (sample * w.s.pixels + p) * w.channels + source.first + c;
+        Real* to = y + p * w.channels + source.first + c;
         call_pixels<kPixels, kVectors, true>(to + kWritesAhead, w.channels);
         store_pixels<kPixels, kVectors>(to, w.channels, kSilu ? silu(z) : z, n);
       });
@@ -239,72 +241,92 @@ void apply(const Norm& w, std::int64_t sample, const Pixels& pixels, const Real*
   }
 }
 
-std::int64_t scratch(const GroupNormShape& s) {
-  const std::int64_t channels = s.c1 + s.c2;
-  return s.n * channels * (ceil_div(s.pixels, kChunk) * 4 + 5);
+std::int64_t sample_scratch(const GroupNormShape& s) { return Norm(s, {}).scratch(); }
+
+// A pass has stages: prepare(sample), sum(sample, chunk, block) of all blocks unless `known`, settle(sample), write(sample,
+// pixels) of all pixels, each before the next one of the sample. Their last arguments are the sample's picture (y or dy) and
+// scratch.
+template <class Pass>
+inline void one_sample(const Pass& pass, std::int64_t sample, typename Pass::Picture picture, Real* scratch) {
+  const Norm& w = pass.w;
+  const std::int64_t blocks = w.blocks(), sums = pass.known ? 0 : w.chunks * blocks;
+  pass.prepare(sample, scratch);
+  for (std::int64_t i = 0; i < sums; ++i) pass.sum(sample, i / blocks, Block(w, i % blocks), picture, scratch);
+  pass.settle(sample, scratch);
+  for (std::int64_t first = 0; first < w.s.pixels; first += kPiece) {
+    pass.write(sample, {first, lower(first + kPiece, w.s.pixels)}, picture, scratch);
+  }
 }
 
-// prepare(sample), sum(sample, chunk, block) of all blocks unless the sums are known, settle(sample), write(sample, pixels) of
-// all pixels, each stage before the next one of the sample. The bytes are the same however they are shared out.
-template <class Prepare, class Sum, class Settle, class Write>
-inline void in_stages(const Launch& launch, const Norm& w, bool known, Prepare&& prepare, Sum&& sum, Settle&& settle,
-                      Write&& write) {
-  const std::int64_t n = w.s.n, blocks = w.blocks(), sums = known ? 0 : w.chunks * blocks, pieces = ceil_div(w.s.pixels, kPiece);
-  const auto sum_of = [&](std::int64_t sample, std::int64_t i) { sum(sample, i / blocks, Block(w, i % blocks)); };
-  const auto write_piece = [&](std::int64_t sample, std::int64_t i) {
-    write(sample, Pixels{i * kPiece, lower((i + 1) * kPiece, w.s.pixels)});
-  };
+// The bytes are the same however the stages are shared out.
+template <class Pass>
+inline void all_samples(const Launch& launch, const Pass& pass, typename Pass::Picture all, Real* memory) {
+  const Norm& w = pass.w;
+  const std::int64_t n = w.s.n, blocks = w.blocks(), sums = pass.known ? 0 : w.chunks * blocks;
+  const std::int64_t pieces = ceil_div(w.s.pixels, kPiece);
+  const auto picture = [&](std::int64_t sample) { return all + sample * w.s.pixels * w.channels; };
+  const auto scratch = [&](std::int64_t sample) { return memory + sample * w.scratch(); };
   if (w.by_samples()) {
-    parallel(launch, n, [&](std::int64_t sample, int) {
-      prepare(sample);
-      for (std::int64_t i = 0; i < sums; ++i) sum_of(sample, i);
-      settle(sample);
-      for (std::int64_t i = 0; i < pieces; ++i) write_piece(sample, i);
-    });
-    return;
+    return parallel(launch, n, [&](std::int64_t sample, int) { one_sample(pass, sample, picture(sample), scratch(sample)); });
   }
-  for (std::int64_t sample = 0; sample < n; ++sample) prepare(sample);
-  parallel(launch, n * sums, [&](std::int64_t t, int) { sum_of(t / sums, t % sums); });
-  for (std::int64_t sample = 0; sample < n; ++sample) settle(sample);
-  parallel(launch, n * pieces, [&](std::int64_t t, int) { write_piece(t / pieces, t % pieces); });
+  for (std::int64_t sample = 0; sample < n; ++sample) pass.prepare(sample, scratch(sample));
+  parallel(launch, n * sums, [&](std::int64_t t, int) {
+    const std::int64_t sample = t / sums, i = t % sums;
+    pass.sum(sample, i / blocks, Block(w, i % blocks), picture(sample), scratch(sample));
+  });
+  for (std::int64_t sample = 0; sample < n; ++sample) pass.settle(sample, scratch(sample));
+  parallel(launch, n * pieces, [&](std::int64_t t, int) {
+    const std::int64_t sample = t / pieces, first = t % pieces * kPiece;
+    pass.write(sample, {first, lower(first + kPiece, w.s.pixels)}, picture(sample), scratch(sample));
+  });
 }
+
+struct Forward {
+  using Picture = Real*;
+  Norm w;
+  bool known;
+  Real* stats;
+
+  void prepare(std::int64_t, Real*) const {}
+  void sum(std::int64_t sample, std::int64_t chunk, const Block& block, Real*, Real* scratch) const {
+    block_statistics(w, sample, chunk, block, w.sums(scratch, chunk));
+  }
+  void settle(std::int64_t sample, Real* scratch) const {
+    if (!known) sample_statistics(w, sample, joined(w, scratch), stats);
+    factors_of(w, sample, stats, w.factors(scratch));
+  }
+  void write(std::int64_t sample, const Pixels& pixels, Real* y, Real* scratch) const {
+    (w.s.silu ? apply<true> : apply<false>)(w, sample, pixels, w.factors(scratch), y);
+  }
+};
 
 void forward(const Launch& launch, const GroupNormShape& s, const GroupNormInputs<Real>& in, bool known, Real* stats, Real* y,
-             Real* memory) {
-  const Norm w(s, in);
-  double* partials = reinterpret_cast<double*>(memory);
-  Real* factors = memory + s.n * w.chunks * w.channels * 4;
-  const auto sum = [&](std::int64_t sample, std::int64_t chunk, const Block& block) {
-    block_statistics(w, sample, chunk, block, partials);
-  };
-  const auto settle = [&](std::int64_t sample) {
-    if (!known) sample_statistics(w, sample, partials, stats);
-    factors_of(w, sample, stats, factors + sample * 2 * w.channels);
-  };
-  const auto write = [&](std::int64_t sample, const Pixels& pixels) {
-    (s.silu ? apply<true> : apply<false>)(w, sample, pixels, factors + sample * 2 * w.channels, y);
-  };
-  in_stages(launch, w, known, [](std::int64_t) {}, sum, settle, write);
+             Real* scratch) {
+  all_samples(launch, Forward{Norm(s, in), known, stats}, y, scratch);
+}
+void forward_sample(const GroupNormShape& s, const GroupNormInputs<Real>& in, std::int64_t sample, Real* stats, Real* y,
+                    Real* scratch) {
+  one_sample(Forward{Norm(s, in), false, stats}, sample, y, scratch);
 }
 
 // dz into dx, and the sums A and sum dz (x - mean) of a block of a chunk.
 template <bool kSilu>
 void block_gradient(const Norm& w, std::int64_t sample, std::int64_t chunk, const Block& block, const Real* factors,
-                    const Real* means, const Real* dy, const GroupNormGradients<Real>& g, double* partials) {
+                    const Real* dy, const GroupNormGradients<Real>& g, double* sums) {
   const Source source = w.source(block.source, sample);
-  Real* dx = block.source == 0 ? g.dx : g.dx2;
+  Real* dx = (block.source == 0 ? g.dx : g.dx2) + sample * w.s.pixels * source.channels;
   const Real* a = factors + source.first;
-  sum_chunk(w, chunk, block, source, w.partial(partials, sample, chunk),
+  const Real* means = a + 2 * w.channels;
+  sum_chunk(w, chunk, block, source, sums,
             [&]<int kPixels, int kVectors>(std::int64_t p, std::int64_t c, auto n, auto& dz, auto& from_mean) EDDY_INLINED {
-              const std::int64_t at = sample * w.s.pixels + p;
               const auto x = load_pixels<kPixels, kVectors>(source.data + p * source.channels + c, source.channels, n);
-              dz = load_pixels<kPixels, kVectors>(dy + at * w.channels + source.first + c, w.channels, n);
+              dz = load_pixels<kPixels, kVectors>(dy + p * w.channels + source.first + c, w.channels, n);
               if constexpr (kSilu) {
                 dz = dz * silu_derivative(fma(x, load_channels<kPixels, kVectors>(a + c, n),
                                               load_channels<kPixels, kVectors>(a + w.channels + c, n)));
               }
-              store_pixels<kPixels, kVectors>(dx + at * source.channels + c, source.channels, dz, n);
-              from_mean = x - load_channels<kPixels, kVectors>(means + source.first + c, n);
+              store_pixels<kPixels, kVectors>(dx + p * source.channels + c, source.channels, dz, n);
+              from_mean = x - load_channels<kPixels, kVectors>(means + c, n);
             });
 }
 
@@ -346,17 +368,49 @@ void finish(const Norm& w, std::int64_t sample, const Pixels& pixels, const Sour
   }
 }
 
-void parameter_gradients(const Norm& w, double* partials, const GroupNormGradients<Real>& g) {
+struct Backward {
+  using Picture = const Real*;
+  static constexpr bool known = false;
+  Norm w;
+  const Real* stats;
+  GroupNormGradients<Real> g;
+
+  void prepare(std::int64_t sample, Real* scratch) const {
+    const std::int64_t width = w.channels / w.s.groups;
+    Real* f = w.factors(scratch);
+    factors_of(w, sample, stats, f);
+    for (std::int64_t group = 0; group < w.s.groups; ++group) {
+      const Real mean = stats[(sample * w.s.groups + group) * 2];
+      for (std::int64_t c = group * width; c < (group + 1) * width; ++c) f[2 * w.channels + c] = mean;
+    }
+  }
+  void sum(std::int64_t sample, std::int64_t chunk, const Block& block, const Real* dy, Real* scratch) const {
+    (w.s.silu ? block_gradient<true> : block_gradient<false>)(w, sample, chunk, block, w.factors(scratch), dy, g,
+                                                              w.sums(scratch, chunk));
+  }
+  void settle(std::int64_t sample, Real* scratch) const {
+    gradient_factors(w, sample, stats, joined(w, scratch), w.factors(scratch));
+  }
+  void write(std::int64_t sample, const Pixels& pixels, const Real*, Real* scratch) const {
+    for (int i = 0; i < w.sources(); ++i) {
+      const Real* onto = i == 0 ? g.onto : g.onto2;
+      (onto ? finish<true> : finish<false>)(w, sample, pixels, w.source(i, sample), w.factors(scratch), onto,
+                                            i == 0 ? g.dx : g.dx2);
+    }
+  }
+};
+
+void finish_backward(const GroupNormShape& s, const GroupNormInputs<Real>& in, const GroupNormGradients<Real>& g, Real* scratch) {
+  const Norm w(s, in);
   for (std::int64_t c = 0; c < w.channels; ++c) {
     double dgamma = 0, dbeta = 0;
-    for (std::int64_t sample = 0; sample < w.s.n; ++sample) {
-      const double* sums = w.partial(partials, sample, 0);
-      const double u = 1 + (w.in.scale ? static_cast<double>(w.in.scale[sample * w.channels + c]) : 0.0);
+    for (std::int64_t sample = 0; sample < s.n; ++sample) {
+      const double* sums = w.sums(scratch + sample * w.scratch(), 0);
+      const double u = 1 + (in.scale ? static_cast<double>(in.scale[sample * w.channels + c]) : 0.0);
       dgamma += u * sums[w.channels + c];
       dbeta += u * sums[c];
       if (g.dscale) {
-        g.dscale[sample * w.channels + c] =
-            static_cast<Real>(w.in.gamma[c] * sums[w.channels + c] + w.in.beta[c] * sums[c]);
+        g.dscale[sample * w.channels + c] = static_cast<Real>(in.gamma[c] * sums[w.channels + c] + in.beta[c] * sums[c]);
       }
       if (g.dshift) g.dshift[sample * w.channels + c] = static_cast<Real>(sums[c]);
     }
@@ -366,39 +420,19 @@ void parameter_gradients(const Norm& w, double* partials, const GroupNormGradien
 }
 
 void backward(const Launch& launch, const GroupNormShape& s, const GroupNormInputs<Real>& in, const Real* stats, const Real* dy,
-              const GroupNormGradients<Real>& g, Real* memory) {
-  const Norm w(s, in);
-  double* partials = reinterpret_cast<double*>(memory);
-  Real* all_factors = memory + s.n * w.chunks * w.channels * 4;
-  const std::int64_t width = w.channels / s.groups;
-  const auto factors = [&](std::int64_t sample) { return all_factors + sample * 5 * w.channels; };
-  const auto prepare = [&](std::int64_t sample) {
-    Real* f = factors(sample);
-    factors_of(w, sample, stats, f);
-    for (std::int64_t g = 0; g < s.groups; ++g) {
-      for (std::int64_t c = g * width; c < (g + 1) * width; ++c) f[2 * w.channels + c] = stats[(sample * s.groups + g) * 2];
-    }
-  };
-  const auto sum = [&](std::int64_t sample, std::int64_t chunk, const Block& block) {
-    const Real* f = factors(sample);
-    (s.silu ? block_gradient<true> : block_gradient<false>)(w, sample, chunk, block, f, f + 2 * w.channels, dy, g, partials);
-  };
-  const auto settle = [&](std::int64_t sample) {
-    gradient_factors(w, sample, stats, joined(w, sample, partials), factors(sample));
-  };
-  const auto write = [&](std::int64_t sample, const Pixels& pixels) {
-    for (int i = 0; i < w.sources(); ++i) {
-      const Real* onto = i == 0 ? g.onto : g.onto2;
-      (onto ? finish<true> : finish<false>)(w, sample, pixels, w.source(i, sample), factors(sample), onto, i == 0 ? g.dx : g.dx2);
-    }
-  };
-  in_stages(launch, w, false, prepare, sum, settle, write);
-  parameter_gradients(w, partials, g);
+              const GroupNormGradients<Real>& g, Real* scratch) {
+  all_samples(launch, Backward{Norm(s, in), stats, g}, dy, scratch);
+  finish_backward(s, in, g, scratch);
+}
+void backward_sample(const GroupNormShape& s, const GroupNormInputs<Real>& in, std::int64_t sample, const Real* stats,
+                     const Real* dy, const GroupNormGradients<Real>& g, Real* scratch) {
+  one_sample(Backward{Norm(s, in), stats, g}, sample, dy, scratch);
 }
 
 }  // namespace
 
 extern const GroupNormKernels<Real> group_norm_kernels;
-const GroupNormKernels<Real> group_norm_kernels{scratch, forward, backward};
+const GroupNormKernels<Real> group_norm_kernels{sample_scratch, forward,         backward,
+                                                forward_sample, backward_sample, finish_backward};
 
 }  // namespace eddy::inline v0_1::EDDY_ISA

@@ -36,12 +36,20 @@ struct GroupNormGradients {
 
 template <class Real>
 struct GroupNormKernels {
-  std::int64_t (*scratch)(const GroupNormShape&);  // floats, for either
+  std::int64_t (*sample_scratch)(const GroupNormShape&);  // floats for one sample, for either pass; n times as many for all
   // stats (n, groups, 2): mean and 1 / deviation; written, or read when `known`.
   void (*forward)(const Launch&, const GroupNormShape&, const GroupNormInputs<Real>&, bool known, Real* stats, Real* y,
                   Real* scratch);
   void (*backward)(const Launch&, const GroupNormShape&, const GroupNormInputs<Real>&, const Real* stats, const Real* dy,
                    const GroupNormGradients<Real>&, Real* scratch);
+
+  // One sample of either, on the thread that calls: y, dy and scratch are the sample's, all else is the batch's.
+  void (*forward_sample)(const GroupNormShape&, const GroupNormInputs<Real>&, std::int64_t sample, Real* stats, Real* y,
+                         Real* scratch);
+  void (*backward_sample)(const GroupNormShape&, const GroupNormInputs<Real>&, std::int64_t sample, const Real* stats,
+                          const Real* dy, const GroupNormGradients<Real>&, Real* scratch);
+  // The gradients of gamma, beta, scale and shift, when every sample has gone backward in its part of `scratch`.
+  void (*finish_backward)(const GroupNormShape&, const GroupNormInputs<Real>&, const GroupNormGradients<Real>&, Real* scratch);
 };
 
 }  // namespace eddy::inline v0_1

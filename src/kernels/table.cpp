@@ -1,6 +1,10 @@
 // The tables of all instruction sets of this build, each gathered from the objects that were compiled for it.
 #include "kernels/table.hpp"
 
+namespace eddy::inline v0_1 {
+extern const NormConvKernels norm_conv_kernels;  // the same of all sets
+}
+
 // One set's sub-tables are strong symbols of its objects; this file alone is compiled without special flags.
 #define EDDY_TABLE(isa)                                                                          \
   namespace isa {                                                                                \
@@ -15,7 +19,7 @@
   const KernelTable& table() noexcept {                                                          \
     static const KernelTable all{activation_kernels, attention_kernels,  conv_kernels,           \
                                  fir_kernels,        group_norm_kernels, linear_kernels,         \
-                                 mse_kernels,        optimizer_kernels};                         \
+                                 mse_kernels,        norm_conv_kernels,  optimizer_kernels};     \
     return all;                                                                                  \
   }                                                                                              \
   }

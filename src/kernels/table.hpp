@@ -9,6 +9,7 @@
 #include "kernels/group_norm.hpp"
 #include "kernels/linear.hpp"
 #include "kernels/mse.hpp"
+#include "kernels/norm_conv2d.hpp"
 #include "kernels/optimizer.hpp"
 
 namespace eddy::inline v0_1 {
@@ -21,6 +22,7 @@ struct KernelTable {
   GroupNormKernels<float> group_norm;
   LinearKernels linear;
   MseKernels<float> mse;
+  NormConvKernels norm_conv2d;
   OptimizerKernels optimizer;
 };
 

@@ -22,7 +22,7 @@ constexpr int kTinyTiles = 8;                                  // tiles, at most
 constexpr int kTinyRows = kWidth < 8 ? kWidth : 8;             // rows of U at a time then
 constexpr std::int64_t kPanelRows = 256;                       // rows of a panel of U that is made at a time
 
-bool fused(const Winograd& w) { return w.tiles <= kFewTiles && w.s.out >= 4 * kPanel && w.s.in >= 64; }
+bool fused(const Winograd& w) { return !w.s.part && w.tiles <= kFewTiles && w.s.out >= 4 * kPanel && w.s.in >= 64; }
 
 // Floats of a plane of V, and of M and U of one panel.
 struct FusedPlanes {
@@ -75,7 +75,7 @@ struct Groups {
   std::int64_t large, rest, each;  // of a share: groups of kGroup, then others, and tiles of each of those
 
   Groups(std::int64_t n, int slots) : tiles(n), share(ceil_div(n, slots) < kLeast ? kLeast : ceil_div(n, slots)) {
-    const bool is_long = share > 2 * kGroup;
+    const bool is_long = slots > 1 && share > 2 * kGroup;
     large = is_long ? share * 3 / 4 / kGroup : 0;
     const std::int64_t left = share - large * kGroup;
     each = ceil_div(left, ceil_div(left, is_long ? kGroup / 2 : kGroup));

@@ -31,7 +31,7 @@ inline bool has_transposed(const ConvShape& s) {
 inline ConvShape transposed(const ConvShape& s) {
   return {.n = s.n, .height = s.out_height, .width = s.out_width, .in = s.out, .out = s.in, .out_height = s.height,
           .out_width = s.width, .kernel_height = s.kernel_height, .kernel_width = s.kernel_width, .stride = 1,
-          .pad_top = s.kernel_height - 1 - s.pad_top, .pad_left = s.kernel_width - 1 - s.pad_left};
+          .pad_top = s.kernel_height - 1 - s.pad_top, .pad_left = s.kernel_width - 1 - s.pad_left, .part = s.part};
 }
 
 constexpr std::int64_t kOwnTiles = 16;  // tiles, at most, whose V each slot makes for itself: sooner made than fetched

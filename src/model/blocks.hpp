@@ -45,7 +45,7 @@ struct AdaptiveGroupNorm {
   AdaptiveGroupNorm(const ParameterTree& tree, std::int64_t time_channels, std::int64_t channels,
                     const GroupNormOptions& options);
   // x2: joined to x along the channels, may be empty.
-  Tensor operator()(const Tensor& x, const Tensor& x2, const Tensor& time) const;
+  GroupNormed of(const Tensor& x, const Tensor& x2, const Tensor& time) const;
 };
 
 // norm1, activation, [resize], conv1, + time, norm2, activation, dropout, conv2, + shortcut. The shortcut is a 1x1
@@ -61,10 +61,10 @@ class ResnetBlock {
   bool adaptive() const { return options_.adaptive; }
 
  private:
-  Tensor inside(const Tensor& x, const Tensor& skip, const Tensor& time, std::optional<Size> up_to) const;
-  Tensor inside_adaptive(const Tensor& x, const Tensor& skip, const Tensor& time) const;
-  Tensor normed(const GroupNorm& norm, const Tensor& x, const Tensor& x2 = {}, const Tensor& scale = {},
-                const Tensor& shift = {}) const;
+  GroupNormed inside(const Tensor& x, const Tensor& skip, const Tensor& time, std::optional<Size> up_to) const;
+  // act(norm), and its convolution. Silu is part of the norm's pass.
+  Tensor activated(const GroupNormed& norm) const;
+  Tensor convolved(const Conv2d& conv, const GroupNormed& norm, const Tensor& sample_bias, const Tensor& residual = {}) const;
   Tensor resized(const Tensor& x, std::optional<Size> up_to) const;
 
   BlockOptions options_;

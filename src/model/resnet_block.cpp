@@ -38,10 +38,15 @@ ResnetBlock::ResnetBlock(const ParameterTree& tree, std::int64_t in, std::int64_
   if (has_shortcut_) shortcut_ = Conv2d(tree.in("conv_shortcut"), in, out, pointwise);
 }
 
-Tensor ResnetBlock::normed(const GroupNorm& norm, const Tensor& x, const Tensor& x2, const Tensor& scale,
-                           const Tensor& shift) const {
-  const Tensor y = norm(x, x2, scale, shift);
-  return options_.activation == Activation::silu ? y : activate(y, options_.activation);
+Tensor ResnetBlock::activated(const GroupNormed& norm) const {
+  const Tensor y = group_norm(norm);
+  return norm.options.activation == options_.activation ? y : activate(y, options_.activation);
+}
+
+Tensor ResnetBlock::convolved(const Conv2d& conv, const GroupNormed& norm, const Tensor& sample_bias,
+                              const Tensor& residual) const {
+  if (norm.options.activation == options_.activation) return conv(norm, sample_bias, residual);
+  return conv(activated(norm), sample_bias, residual);
 }
 
 Tensor ResnetBlock::resized(const Tensor& x, std::optional<Size> up_to) const {
@@ -61,32 +66,27 @@ Tensor ResnetBlock::resized(const Tensor& x, std::optional<Size> up_to) const {
   return x;
 }
 
-// The residual branch up to the dropout.
-Tensor ResnetBlock::inside(const Tensor& x, const Tensor& skip, const Tensor& time, std::optional<Size> up_to) const {
-  const Tensor a = resized(normed(norm1_, x, skip), up_to);  // (N, H, W, in)
-  const Tensor t = time_(time);                              // (N, out) or (N, 2 out)
-  if (options_.time_norm == TimeScaleShift::scale_shift) {
-    return normed(norm2_, conv1_(a), {}, slice(t, 0, out_), slice(t, out_, out_));
-  }
-  return normed(norm2_, conv1_(a, t));
-}
-
-Tensor ResnetBlock::inside_adaptive(const Tensor& x, const Tensor& skip, const Tensor& time) const {
-  const auto act = [&](const Tensor& y) {
-    return options_.activation == Activation::silu ? y : activate(y, options_.activation);
-  };
-  return act(adaptive2_(conv1_(act(adaptive1_(x, skip, time))), {}, time));
+// The residual branch up to its second norm.
+GroupNormed ResnetBlock::inside(const Tensor& x, const Tensor& skip, const Tensor& time, std::optional<Size> up_to) const {
+  const bool shifts = !options_.adaptive && options_.time_norm != TimeScaleShift::scale_shift;
+  const GroupNormed norm1 = options_.adaptive ? adaptive1_.of(x, skip, time) : norm1_.of(x, skip);
+  const Tensor t = options_.adaptive ? Tensor{} : time_(time);  // (N, out) or (N, 2 out)
+  const Tensor bias = shifts ? t : Tensor{};
+  const Tensor h = resize_ == Resize::none ? convolved(conv1_, norm1, bias) : conv1_(resized(activated(norm1), up_to), bias);
+  if (options_.adaptive) return adaptive2_.of(h, {}, time);
+  return shifts ? norm2_.of(h) : norm2_.of(h, {}, slice(t, 0, out_), slice(t, out_, out_));
 }
 
 Tensor ResnetBlock::operator()(const Tensor& x, const Tensor& skip, const Tensor& time,
                                std::optional<Size> up_to) const {
-  Tensor h = options_.adaptive ? inside_adaptive(x, skip, time) : inside(x, skip, time, up_to);  // (N, H, W, out)
-  h = dropout(h, options_.dropout, dropout_path_);
+  const GroupNormed h = inside(x, skip, time, up_to);  // (N, H, W, out)
   const Tensor straight = resize_ == Resize::none ? x : resized(x, up_to);
   const Tensor joined = has_shortcut_    ? shortcut_.joined(straight, skip)
                         : skip.defined() ? concat(straight, skip)  // as many channels as the block makes
                                          : straight;
-  const Tensor sum = conv2_(h, {}, joined);
+  const bool drops = options_.dropout != 0 && dropout_key() != nullptr;
+  const Tensor sum = drops ? conv2_(dropout(activated(h), options_.dropout, dropout_path_), {}, joined)
+                           : convolved(conv2_, h, {}, joined);
   return options_.output_scale == 1 ? sum : affine(sum, 1 / options_.output_scale);
 }
 
@@ -99,11 +99,11 @@ AdaptiveGroupNorm::AdaptiveGroupNorm(const ParameterTree& tree, std::int64_t tim
   }
 }
 
-Tensor AdaptiveGroupNorm::operator()(const Tensor& x, const Tensor& x2, const Tensor& time) const {
+GroupNormed AdaptiveGroupNorm::of(const Tensor& x, const Tensor& x2, const Tensor& time) const {
   const Tensor t = linear(time);  // (N, 2 channels)
   const std::int64_t channels = t.extent(1) / 2;
-  return group_norm(x, Tensor::full({channels}, 1, x.context()), Tensor::zeros({channels}, x.context()), options, x2,
-                    slice(t, 0, channels), slice(t, channels, channels));
+  return {x, Tensor::full({channels}, 1, x.context()), Tensor::zeros({channels}, x.context()), options, x2,
+          slice(t, 0, channels), slice(t, channels, channels)};
 }
 
 Conv2d downsample_conv(const ParameterTree& tree, std::int64_t channels, int padding) {

@@ -132,7 +132,7 @@ Tensor UNet::State::forward(const Tensor& x, const Tensor& t, const Condition& c
     h = resnet(middle.resnets[1], h, {}, time);
   }
   const Tensor sum = ascend(h, skips, time);
-  const Tensor y = conv_out(norm_out(h), {}, sum);
+  const Tensor y = conv_out(norm_out.of(h), {}, sum);
   return config.time_embedding_type == TimeEmbedding::fourier ? div(y, times) : y;
 }
 

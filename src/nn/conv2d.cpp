@@ -14,6 +14,10 @@ Tensor Conv2d::operator()(const Tensor& x, const Tensor& sample_bias, const Tens
   return conv2d(x, weight.value(), bias.defined() ? bias.value() : Tensor{}, options, {}, sample_bias, residual);
 }
 
+Tensor Conv2d::operator()(const GroupNormed& x, const Tensor& sample_bias, const Tensor& residual) const {
+  return conv2d(x, weight.value(), bias.defined() ? bias.value() : Tensor{}, options, sample_bias, residual);
+}
+
 Tensor Conv2d::joined(const Tensor& x, const Tensor& x2) const {
   return conv2d(x, weight.value(), bias.defined() ? bias.value() : Tensor{}, options, x2);
 }

@@ -14,7 +14,11 @@ GroupNorm::GroupNorm(const ParameterTree& tree, std::int64_t channels, const Gro
 }
 
 Tensor GroupNorm::operator()(const Tensor& x, const Tensor& x2, const Tensor& scale, const Tensor& shift) const {
-  return group_norm(x, weight.value(), bias.value(), options, x2, scale, shift);
+  return group_norm(of(x, x2, scale, shift));
+}
+
+GroupNormed GroupNorm::of(const Tensor& x, const Tensor& x2, const Tensor& scale, const Tensor& shift) const {
+  return {x, weight.value(), bias.value(), options, x2, scale, shift};
 }
 
 }  // namespace eddy::inline v0_1

@@ -19,8 +19,6 @@ AttentionInputs<float> inputs_of(const Call& call, const Tensor (&in)[5]) {
   return result;
 }
 
-std::size_t bytes(std::int64_t floats) { return static_cast<std::size_t>(floats) * sizeof(float); }
-
 Tensor forward(Call& call) {
   Tensor in[5];
   for (int i = 0; i < 5; ++i) {

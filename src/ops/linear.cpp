@@ -19,8 +19,7 @@ Tensor forward(Call& call) {
   const Tensor packed = packed_transposed(weight);
   const LinearShape shape{x.elements() / in, in, 0, out};
   const auto& kernels = x.context().kernels().linear;
-  const PoolBlock scratch(x.context(),
-                          static_cast<std::size_t>(kernels.forward_scratch(shape, x.context().slots())) * sizeof(float));
+  const PoolBlock scratch(x.context(), bytes(kernels.forward_scratch(shape, x.context().slots())));
   kernels.forward(launch_of(x.context()), shape, data(x), nullptr, data(packed), data(call.input(kBias)), nullptr, 0,
                   data(call.input(kResidual)), write(y), scratch.floats());
   return y;
@@ -31,7 +30,7 @@ void vjp(Call& call, const Tensor& g, std::span<Tensor> result) {
   const std::int64_t rows = g.elements() / out;
   if (call.wants(kX)) {
     result[kX] = make(call.input_shape(kX), g.context());
-    rows_times_weight(g, rows, call.input(kWeight), 0, in, result[kX]);
+    rows_times_weight(g, rows, call.input(kWeight), 0, in, call.gradient_so_far(kX), result[kX]);
   }
   if (call.wants(kWeight)) {
     result[kWeight] = call.gradient_memory(kWeight);

@@ -19,16 +19,16 @@ Tensor packed_transposed(const Tensor& weight) {
 }
 
 void rows_times_weight(const Tensor& g, std::int64_t rows, const Tensor& weight, std::int64_t first, std::int64_t in,
-                       const Tensor& dx) {
+                       const Tensor& onto, const Tensor& dx) {
   const Context& context = g.context();
   const auto& kernels = context.kernels().linear;
   const Tensor wide = widened(weight);
   const std::int64_t out = weight.extent(0), ld = weight.elements() / out;
-  const PoolBlock packed(context, static_cast<std::size_t>(kernels.packed_size(out, in)) * sizeof(float));
+  const PoolBlock packed(context, bytes(kernels.packed_size(out, in)));
   kernels.pack(launch_of(context), out, in, data(wide) + first, ld, packed.floats());
   const LinearShape shape{rows, out, 0, in};
-  const PoolBlock scratch(context, static_cast<std::size_t>(kernels.forward_scratch(shape, context.slots())) * sizeof(float));
-  kernels.forward(launch_of(context), shape, data(g), nullptr, packed.floats(), nullptr, nullptr, 0, nullptr, write(dx),
+  const PoolBlock scratch(context, bytes(kernels.forward_scratch(shape, context.slots())));
+  kernels.forward(launch_of(context), shape, data(g), nullptr, packed.floats(), nullptr, nullptr, 0, data(onto), write(dx),
                   scratch.floats());
 }
 
@@ -38,7 +38,7 @@ void weight_gradient(const Tensor& x, std::int64_t in, const Tensor& g, std::int
   const auto& kernels = context.kernels().linear;
   const std::int64_t out = dw.extent(0), ld = dw.elements() / out;
   const std::int64_t floats = kernels.backward_weight_scratch(rows, in, out, context.slots());
-  const PoolBlock scratch(context, static_cast<std::size_t>(floats) * sizeof(float));
+  const PoolBlock scratch(context, bytes(floats));
   kernels.backward_weight(launch_of(context), rows, in, out, data(x), data(g), write(dw) + first, ld, scratch.floats());
 }
 

@@ -12,9 +12,9 @@ enum DerivedKind { kPackedTransposed, kPackedConvolution };  // of a convolution
 // W^T of all inputs as a right factor; kept for a parameter outside training.
 Tensor packed_transposed(const Tensor& weight);
 
-// dx (rows x in) = g (rows x O) W
+// dx (rows x in) = g (rows x O) W, and `onto` where it is given.
 void rows_times_weight(const Tensor& g, std::int64_t rows, const Tensor& weight, std::int64_t first, std::int64_t in,
-                       const Tensor& dx);
+                       const Tensor& onto, const Tensor& dx);
 
 // dW columns [first, first + in) = g^T x
 void weight_gradient(const Tensor& x, std::int64_t in, const Tensor& g, std::int64_t rows, const Tensor& dw,

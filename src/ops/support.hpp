@@ -23,6 +23,7 @@ inline Launch launch_of(const Context& context) {
 
 inline const float* data(const Tensor& x) { return x.defined() ? x.values().data() : nullptr; }
 inline float* write(const Tensor& x) { return x.defined() ? Tensor::Access::write(x) : nullptr; }
+inline std::size_t bytes(std::int64_t floats) { return static_cast<std::size_t>(floats) * sizeof(float); }
 inline Tensor make(const Shape& shape, const Context& context) {
   return Tensor::uninitialised(shape, DType::f32, context);
 }

@@ -265,22 +265,28 @@ TEST_CASE("backward: what an operation adds its gradient to is the sum of the gr
   const auto normals = [](const Shape& shape, std::uint32_t number) { return philox_noise(4).normal(shape, {kUser, number}); };
   const Tensor x = normals({2, 3, 3, 6}, 1).variable(), x2 = normals({2, 3, 3, 4}, 2).variable();
   const Tensor gamma = normals({10}, 3), beta = normals({10}, 4), seed = normals({2, 3, 3, 10}, 5), others = normals({2, 3, 3, 6}, 6),
-               others2 = normals({2, 3, 3, 4}, 7);
+               others2 = normals({2, 3, 3, 4}, 7), of_joined = normals({10, 10, 1, 1}, 8), of_x = normals({10, 6}, 9),
+               of_x2 = normals({10, 4}, 10);
   const GroupNormOptions options{5, 1e-5, Activation::silu};
-  const auto norm = [&](const Tensor& a, const Tensor& b) { return sum(mul(group_norm(a, gamma, beta, options, b), seed)); };
+  const std::vector<std::pair<const char*, std::function<Tensor(const Tensor&, const Tensor&)>>> operations{
+      {"group_norm", [&](const Tensor& h, const Tensor& h2) { return group_norm(h, gamma, beta, options, h2); }},
+      {"conv2d 1x1", [&](const Tensor& h, const Tensor& h2) { return conv2d(h, of_joined, {}, {}, h2); }},
+      {"linear", [&](const Tensor& h, const Tensor& h2) { return linear(h, of_x) + linear(h2, of_x2); }},
+  };
   const auto other = [&](const Tensor& a) { return sum(mul(a, others)); };
   const auto other2 = [&](const Tensor& a) { return sum(mul(a, others2)); };
-  const auto both = [&](bool norm_first) {
-    const Tensor h = affine(x, 2), h2 = affine(x2, 0.5);  // no leaves
-    const Tensor n = norm(h, h2), rest = other(h) + other2(h2);
-    return gradients(norm_first ? n + rest : rest + n, {x, x2});
-  };
-  const auto alone = gradients(norm(affine(x, 2), affine(x2, 0.5)), {x, x2});
-  const std::vector<float> first = list(alone[0] + gradients(other(affine(x, 2)), {x})[0]),
-                           second = list(alone[1] + gradients(other2(affine(x2, 0.5)), {x2})[0]);
-  for (const bool norm_first : {true, false}) {
-    const auto found = both(norm_first);
-    CHECK(list(found[0]) == first);
-    CHECK(list(found[1]) == second);
+  for (const auto& [name, operation] : operations) {
+    CAPTURE(name);
+    const auto one = [&, &f = operation](const Tensor& h, const Tensor& h2) { return sum(mul(f(h, h2), seed)); };
+    const auto alone = gradients(one(affine(x, 2), affine(x2, 0.5)), {x, x2});
+    const std::vector<float> first = list(alone[0] + gradients(other(affine(x, 2)), {x})[0]),
+                             second = list(alone[1] + gradients(other2(affine(x2, 0.5)), {x2})[0]);
+    for (const bool one_first : {true, false}) {
+      const Tensor h = affine(x, 2), h2 = affine(x2, 0.5);  // no leaves
+      const Tensor n = one(h, h2), rest = other(h) + other2(h2);
+      const auto found = gradients(one_first ? n + rest : rest + n, {x, x2});
+      CHECK(list(found[0]) == first);
+      CHECK(list(found[1]) == second);
+    }
   }
 }

@@ -79,7 +79,7 @@ InDouble group_norm_in_double(Arrays in, const GroupNormOptions& o, const Array&
                          o.groups, o.eps,                        o.activation == Activation::silu};
   const GroupNormInputs<double> inputs{data(x[kX]),    data(x[kX2]),    data(x[kGamma]),
                                        data(x[kBeta]), data(x[kScale]), data(x[kShift])};
-  Numbers stats = numbers(n * o.groups * 2), scratch = numbers(kernels.scratch(s));
+  Numbers stats = numbers(n * o.groups * 2), scratch = numbers(n * kernels.sample_scratch(s));
   kernels.forward(kOneThread, s, inputs, false, data(stats), data(r.value), data(scratch));
   kernels.backward(kOneThread, s, inputs, data(stats), dy.data(),
                    {data(g[kX]), data(g[kX2]), data(g[kGamma]), data(g[kBeta]), data(g[kScale]), data(g[kShift])},

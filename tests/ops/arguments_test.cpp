@@ -45,6 +45,13 @@ TEST_CASE("operations: arguments that do not fit are refused by name", "[ops]") 
   CHECK_THROWS_WITH(group_norm(picture, zeros({6}), zeros({6}), {.groups = 4}), Contains("4 groups must divide 6 channels"));
   CHECK_THROWS_WITH(group_norm(picture, zeros({5}), zeros({6}), {.groups = 2}), Contains("gamma must be (6)"));
   CHECK_THROWS_WITH(group_norm(picture, zeros({6}), zeros({6}), {.groups = 2}, {}, zeros({2, 6})), Contains("come together"));
+  const GroupNormed normed{picture, zeros({6}), zeros({6}), {.groups = 2}};
+  const GroupNormed normed_tokens{zeros({2, 9, 6}), zeros({6}), zeros({6}), {.groups = 2}};
+  const GroupNormed uneven{picture, zeros({6}), zeros({6}), {.groups = 4}};
+  CHECK_THROWS_WITH(conv2d(uneven, zeros({8, 6, 3, 3}), {}), Contains("4 groups must divide"));
+  CHECK_THROWS_WITH(conv2d(normed_tokens, zeros({8, 6, 3, 3}), {}), Contains("conv2d") && Contains("(2, 9, 6)"));
+  CHECK_THROWS_WITH(conv2d(normed, zeros({8, 5, 3, 3}), {}), Contains("takes 5 channels, x has 6"));
+  CHECK_THROWS_WITH(conv2d(normed, zeros({8, 6, 1, 1}), zeros({7})), Contains("bias must be (8)"));
   CHECK_THROWS_WITH(attention(tokens, tokens, tokens, {.heads = 3}), Contains("3 heads must divide 8"));
   CHECK_THROWS_WITH(attention(tokens, tokens, zeros({2, 4, 8}), {.heads = 2}), Contains("v must be (2, 5, 8)"));
   CHECK_THROWS_WITH(attention(tokens, tokens, tokens, {.heads = 2}, {}, zeros({2, 3, 5, 5})), Contains("bias must be"));

@@ -247,6 +247,22 @@ void add_group_norm(std::vector<Row>& rows) {
   }
 }
 
+void add_conv2d_of_norm(std::vector<Row>& rows) {
+  const GroupNormOptions norm{4, 1e-5, Activation::silu};
+  const Conv2dOptions same{1, 1, 1, 1, 1};
+  rows.push_back({"conv2d of a group norm",
+                  {{{2, 20, 20, 8}}, {{12}}, {{12}}, {{2, 20, 20, 4}}, {{2, 12}}, {{2, 12}}, {{6, 12, 3, 3}}, {{6}}, {{2, 6}},
+                   {{2, 20, 20, 6}}},
+                  [=](Tensors in) {
+                    return conv2d(GroupNormed{in[0], in[1], in[2], norm, in[3], in[4], in[5]}, in[6], in[7], same, in[8], in[9]);
+                  },
+                  [=](Arrays in) {
+                    const Array y = group_norm(joined(in[0], in[3]), in[1], in[2], norm, in[4], in[5]);
+                    return conv2d(y, in[6], in[7], same, in[8], in[9]);
+                  },
+                  kWinograd});
+}
+
 void add_attention(std::vector<Row>& rows) {
   struct Case {
     const char* name;
@@ -339,6 +355,7 @@ const std::vector<Row>& op_table() {
     add_conv2d(rows);
     add_resampling(rows);
     add_group_norm(rows);
+  add_conv2d_of_norm(rows);
     add_attention(rows);
     add_dropout(rows);
     add_embeddings(rows);
