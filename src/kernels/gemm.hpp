@@ -89,11 +89,14 @@ struct Ahead {
   std::int64_t step;
 };
 
+// Into the nearest cache, where two panels fit into half of it; else into the second one.
+constexpr int kNearness = kPanel * kDepth * static_cast<std::int64_t>(sizeof(float)) <= 1 << 14 ? 3 : 2;
+
 // t += A B: A has M rows of k floats at distance lda, B is k rows of kPanel floats.
 template <int M>
 EDDY_INLINE void multiply(Tile<M>& t, std::int64_t k, const Real* a, std::int64_t lda, const Real* b, Ahead ahead) {
   for (std::int64_t p = 0; p < k; ++p) {
-    __builtin_prefetch(ahead.data, 0, 2);
+    __builtin_prefetch(ahead.data, 0, kNearness);
     ahead.data += ahead.step;
     const Vec l = load(b), r = load(b + kWidth);
     b += kPanel;
