@@ -74,6 +74,10 @@ struct ContextOptions {
   TraceCallback trace;               // called after every operation and every step backward, from the thread that runs it
 };
 
+// Bytes that the system and the limits of this process's cgroups leave to it now; 0: not known. A pool that may hold no more
+// throws an Error where the process would be killed.
+EDDY_API std::size_t available_memory();
+
 struct MemoryUse {
   std::size_t in_use;          // bytes in live tensors and scratch
   std::size_t held;            // bytes taken from the system, in use or kept for reuse

@@ -89,6 +89,7 @@ int affinity_cpus() {
 }
 
 constexpr double kNoQuota = 1e6;
+constexpr double kNoMemoryLimit = 1e18;
 
 // CPUs of the quota that one folder of a cgroup states.
 double quota_of(const std::string& folder) {
@@ -100,34 +101,62 @@ double quota_of(const std::string& folder) {
   return kNoQuota;
 }
 
-// The least of a hierarchy's root and of every group on the path below it; folders that are not there state nothing.
-double least_quota(const std::string& root, const std::string& path) {
-  double least = quota_of(root);
+// The number behind a name in lines of "name number"; 0 when it is not there.
+double value_of(const std::string& path, const std::string& name) {
+  std::ifstream lines(path);
+  std::string key;
+  for (double value; lines >> key >> value; lines.ignore(64, '\n')) {
+    if (key == name) return value;
+  }
+  return 0;
+}
+
+// Bytes that one folder of a cgroup leaves: of its limit what is not in use. Files that it read and no longer looks at make room.
+double memory_of(const std::string& folder) {
+  const auto left = [&](const char* limit_file, const char* use_file, const char* inactive) {
+    double limit = 0, use = 0;
+    std::ifstream limits(folder + "/" + limit_file), uses(folder + "/" + use_file);  // "max" is no number: no limit
+    if (!(limits >> limit && uses >> use)) return kNoMemoryLimit;
+    return std::max(0.0, limit - use + value_of(folder + "/memory.stat", inactive));
+  };
+  return std::min(left("memory.max", "memory.current", "inactive_file"),
+                  left("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"));
+}
+
+using Stated = double (*)(const std::string& folder);
+
+// The least that is stated by a hierarchy's root and every group on the path below it; folders that are not there state nothing.
+double least_on(const std::string& root, const std::string& path, Stated stated) {
+  double least = stated(root);
   for (std::size_t end = 0; end != path.npos;) {
     end = path.find('/', end + 1);
-    least = std::min(least, quota_of(root + path.substr(0, end)));
+    least = std::min(least, stated(root + path.substr(0, end)));
+  }
+  return least;
+}
+
+// The least that the cgroups of a controller state. A line of the list is "number:controllers:/path"; version 2 has no
+// controllers.
+double least_stated(const std::string& list, const std::string& root, const std::string& controller, Stated stated) {
+  std::ifstream lines(list);
+  double least = std::min(stated(root), stated(root + "/" + controller));
+  for (std::string line; std::getline(lines, line);) {
+    const std::size_t first = line.find(':'), second = line.find(':', first + 1);
+    if (second == line.npos || line.find("..") != line.npos) continue;  // .. : outside of what can be seen here
+    const std::string controllers = line.substr(first + 1, second - first - 1), path = line.substr(second + 1);
+    if (controllers.empty()) least = std::min(least, least_on(root, path, stated));
+    if (("," + controllers + ",").find("," + controller + ",") == std::string::npos) continue;
+    for (const std::string& name : {controllers, controller}) {
+      least = std::min(least, least_on(root + "/" + name, path, stated));
+    }
   }
   return least;
 }
 
 }  // namespace
 
-// A line of the list is "number:controllers:/path"; version 2 has no controllers.
-double cgroup_cpus(const std::string& list, const std::string& root) {
-  std::ifstream lines(list);
-  double least = std::min(quota_of(root), quota_of(root + "/cpu"));
-  for (std::string line; std::getline(lines, line);) {
-    const std::size_t first = line.find(':'), second = line.find(':', first + 1);
-    if (second == line.npos || line.find("..") != line.npos) continue;  // .. : outside of what can be seen here
-    const std::string controllers = line.substr(first + 1, second - first - 1), path = line.substr(second + 1);
-    if (controllers.empty()) least = std::min(least, least_quota(root, path));
-    if (("," + controllers + ",").find(",cpu,") == std::string::npos) continue;
-    for (const std::string& name : {controllers, std::string("cpu")}) {
-      least = std::min(least, least_quota(root + "/" + name, path));
-    }
-  }
-  return least;
-}
+double cgroup_cpus(const std::string& list, const std::string& root) { return least_stated(list, root, "cpu", quota_of); }
+double cgroup_memory(const std::string& list, const std::string& root) { return least_stated(list, root, "memory", memory_of); }
 
 bool cpu_has(Isa isa) noexcept {
   switch (isa) {
@@ -182,6 +211,13 @@ const char* missing(Products products, const ProductUnits& u) noexcept {
   if (products != Products::bf16_amx) return "";
   if (!u.amx_bf16) return "the CPU has no AMX BF16";
   return u.tiles_saved ? "" : kNoTiles;
+}
+
+std::size_t available_memory() {
+  const double kilobytes = value_of("/proc/meminfo", "MemAvailable:") + value_of("/proc/meminfo", "SwapFree:");
+  if (kilobytes == 0) return 0;  // no Linux
+  const double left = std::min(1024 * kilobytes, cgroup_memory("/proc/self/cgroup", "/sys/fs/cgroup"));
+  return static_cast<std::size_t>(std::max(1.0, left));
 }
 
 int usable_cpus() {

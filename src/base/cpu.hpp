@@ -30,6 +30,9 @@ const char* missing(Products products, const ProductUnits& units) noexcept;
 // /proc/self/cgroup, `root` where the hierarchies are mounted.
 double cgroup_cpus(const std::string& list, const std::string& root);
 
+// Bytes that the limits of those cgroups leave, 1e18 when there are none.
+double cgroup_memory(const std::string& list, const std::string& root);
+
 // CPUs that affinity and the cgroups' quotas leave to this process; at least 1.
 int usable_cpus();
 

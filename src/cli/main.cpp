@@ -48,7 +48,8 @@ eddy::Context eddy::cli::use_context(int threads, Products products) {
   const auto log = [](LogLevel level, std::string_view text) {
     std::fprintf(stderr, "eddy: %s%.*s\n", level == LogLevel::warning ? "warning: " : "", static_cast<int>(text.size()), text.data());
   };
-  const Context context(ContextOptions{.products = products, .threads = threads, .log = log});
+  const Context context(
+      ContextOptions{.products = products, .threads = threads, .memory_limit = available_memory(), .log = log});
   Context::set_default(context);
   return context;
 }
