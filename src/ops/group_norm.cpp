@@ -28,14 +28,14 @@ bool NormWork::wanted(const Call& call) {
 }
 
 NormGradients::NormGradients(const Call& call, std::span<Tensor> result) {
-  using enum NormWork::Input;
-  for (int i = 0; i < kInputs; ++i) {
+  using W = NormWork;
+  for (int i = 0; i < W::kInputs; ++i) {
     if (call.has(i)) result[static_cast<std::size_t>(i)] = make(call.input_shape(i), call.context());
   }
-  if (call.wants(kX)) so_far = call.gradient_so_far(kX);
-  if (call.wants(kX2)) so_far2 = call.gradient_so_far(kX2);
-  to = {write(result[kX]),     write(result[kX2]),    write(result[kGamma]), write(result[kBeta]),
-        write(result[kScale]), write(result[kShift]), data(so_far),          data(so_far2)};
+  if (call.wants(W::kX)) so_far = call.gradient_so_far(W::kX);
+  if (call.wants(W::kX2)) so_far2 = call.gradient_so_far(W::kX2);
+  to = {write(result[W::kX]),     write(result[W::kX2]),    write(result[W::kGamma]), write(result[W::kBeta]),
+        write(result[W::kScale]), write(result[W::kShift]), data(so_far),             data(so_far2)};
 }
 
 namespace {
