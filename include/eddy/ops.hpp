@@ -113,8 +113,8 @@ struct GroupNormed {
 };
 EDDY_API Tensor group_norm(const GroupNormed& norm);
 
-// conv2d(group_norm(x), ...) in one operation, the same bytes: sooner where pictures are small enough that a thread keeps the
-// norm's output of some in its cache.
+// conv2d(group_norm(x), ...) in one operation, with the same bytes: sooner where pictures are so small that a thread keeps the
+// norm's output of some in its cache. Gradients of what other operations read too may be added up in another order.
 EDDY_API Tensor conv2d(const GroupNormed& x, const Tensor& weight, const Tensor& bias, const Conv2dOptions& options = {},
                        const Tensor& sample_bias = {}, const Tensor& residual = {});
 

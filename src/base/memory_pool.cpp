@@ -51,7 +51,8 @@ void* MemoryPool::allocate(std::size_t bytes) {
   if (block != nullptr) return block;
   if (beyond_limit(size)) {
     throw Error("memory: " + std::to_string(size) + " bytes more would pass the limit of " + std::to_string(limit_) + " (" +
-                std::to_string(in_use_) + " in use); use smaller batches (--batch-size) or pictures (--size), or raise memory_limit");
+                std::to_string(in_use_) +
+                " in use); use smaller batches (--batch-size) or pictures (--size), or raise memory_limit");
   }
   throw Error("memory: the system has no " + std::to_string(size) + " bytes more (" + std::to_string(held_) +
               " held); use smaller batches (--batch-size) or pictures (--size)");

@@ -36,18 +36,21 @@ std::int64_t samples_at_a_time(const KernelTable& kernels, const ConvShape& s, s
 }
 
 struct Parts {
-  const KernelTable& kernels;
   const NormConvShape& s;
-  std::int64_t samples;  // of a part, but for the last one
+  std::int64_t samples;    // of a part, but for the last one; 0: one pass after the other
+  ConvShape longest;       // what the convolution is called for at most: a part, or the whole batch
+  int calls, slots_each;   // that run at the same time, and slots of each
   std::int64_t picture, out_pixels, out_picture;  // floats, pixels, floats of a sample
   std::int64_t of_norm;                           // floats of scratch for a sample
 
-  Parts(const KernelTable& table, const NormConvShape& shape, int slots)
-      : kernels(table), s(shape), samples(samples_at_a_time(table, shape.conv, slots)),
+  Parts(const KernelTable& kernels, const NormConvShape& shape, int slots)
+      : s(shape), samples(samples_at_a_time(kernels, shape.conv, slots)), longest(samples > 0 ? part(samples) : s.conv),
+        calls(samples > 0 ? slots : 1), slots_each(samples > 0 ? 1 : slots),
         picture(s.conv.height * s.conv.width * s.conv.in), out_pixels(s.conv.out_height * s.conv.out_width),
-        out_picture(out_pixels * s.conv.out), of_norm(table.group_norm.sample_scratch(s.norm)) {}
+        out_picture(out_pixels * s.conv.out), of_norm(kernels.group_norm.sample_scratch(s.norm)) {}
 
   bool one_after_the_other() const { return samples == 0; }
+  std::int64_t pictures() const { return whole_lines(longest.n * picture); }  // floats of the norm's output for a call
   ConvShape part(std::int64_t length) const {
     ConvShape shape = s.conv;
     shape.n = length;
@@ -72,39 +75,37 @@ struct Parts {
   }
 };
 
-// Where things lie in scratch, one behind the other. By parts: a slot's memory of the convolution, the norm and its output, or
-// gradient, for each slot; backward, the norm's of all samples before them, as their sums are joined in the end.
+// Where things lie in scratch, one behind the other. For each call: the convolution's memory, the norm's and its output, or
+// gradient; backward, the norm's of all samples before them, as their sums are joined in the end.
 struct Forward {
   Parts p;
-  std::int64_t norm, output, slot;
+  std::int64_t norm, output, call;
   Forward(const KernelTable& kernels, const NormConvShape& s, int slots) : p(kernels, s, slots) {
-    const bool whole = p.one_after_the_other();
-    norm = whole_lines(whole ? kernels.conv2d.forward_scratch(s.conv, slots)
-                             : kernels.conv2d.forward_scratch(p.part(p.samples), 1));
-    output = norm + (whole ? s.conv.n : 1) * p.of_norm;
-    slot = output + whole_lines((whole ? s.conv.n : p.samples) * p.picture);
+    norm = whole_lines(kernels.conv2d.forward_scratch(p.longest, p.slots_each));
+    output = norm + (p.one_after_the_other() ? s.conv.n : 1) * p.of_norm;
+    call = output + p.pictures();
   }
-  std::int64_t floats(int slots) const { return p.one_after_the_other() ? slot : slots * slot; }
+  std::int64_t floats() const { return p.calls * call; }
 };
 struct Backward {
   Parts p;
-  std::int64_t norms, gradient, slot;
+  std::int64_t norms, gradient, call;
   Backward(const KernelTable& kernels, const NormConvShape& s, int slots) : p(kernels, s, slots) {
-    const bool whole = p.one_after_the_other();
     norms = s.conv.n * p.of_norm;
-    gradient = whole_lines(whole ? kernels.conv2d.backward_data_scratch(s.conv, slots)
-                                 : kernels.conv2d.backward_data_scratch(p.part(p.samples), 1));
-    slot = gradient + whole_lines((whole ? s.conv.n : p.samples) * p.picture);
+    gradient = whole_lines(kernels.conv2d.backward_data_scratch(p.longest, p.slots_each));
+    call = gradient + p.pictures();
   }
-  std::int64_t floats(int slots) const { return norms + (p.one_after_the_other() ? slot : slots * slot); }
+  std::int64_t floats() const { return norms + p.calls * call; }
 };
 
-std::int64_t part(const KernelTable& kernels, const NormConvShape& s, int slots) { return samples_at_a_time(kernels, s.conv, slots); }
+std::int64_t part(const KernelTable& kernels, const NormConvShape& s, int slots) {
+  return samples_at_a_time(kernels, s.conv, slots);
+}
 std::int64_t forward_scratch(const KernelTable& kernels, const NormConvShape& s, int slots) {
-  return Forward(kernels, s, slots).floats(slots);
+  return Forward(kernels, s, slots).floats();
 }
 std::int64_t backward_scratch(const KernelTable& kernels, const NormConvShape& s, int slots) {
-  return Backward(kernels, s, slots).floats(slots);
+  return Backward(kernels, s, slots).floats();
 }
 
 const float* from_sample(const float* x, std::int64_t sample, std::int64_t floats) { return x ? x + sample * floats : nullptr; }
@@ -121,7 +122,7 @@ void forward(const Launch& launch, const KernelTable& kernels, const NormConvSha
     return conv.forward(launch, s.conv, scratch + at.output, weight, packed, bias, sample_bias, residual, y, scratch);
   }
   p.each(launch, [&](std::int64_t first, const ConvShape& part, int slot) {
-    float* own = scratch + slot * at.slot;
+    float* own = scratch + slot * at.call;
     for (std::int64_t i = 0; i < part.n; ++i) {
       norm.forward_sample(s.norm, in, first + i, stats, own + at.output + i * p.picture, own + at.norm);
     }
@@ -137,15 +138,15 @@ void backward(const Launch& launch, const KernelTable& kernels, const NormConvSh
   const GroupNormKernels<float>& norm = kernels.group_norm;
   const Backward at(kernels, s, launch.slots);
   const Parts& p = at.p;
-  float* slots = scratch + at.norms;
+  float* calls = scratch + at.norms;
   if (p.one_after_the_other()) {
-    conv.backward_data(launch, s.conv, dy, weight, packed, slots + at.gradient, slots);
-    norm.backward(launch, s.norm, in, stats, slots + at.gradient, gradients, scratch);
+    conv.backward_data(launch, s.conv, dy, weight, packed, calls + at.gradient, calls);
+    norm.backward(launch, s.norm, in, stats, calls + at.gradient, gradients, scratch);
     if (sums) kernels.linear.column_sums(launch, s.conv.n, p.out_pixels, s.conv.out, dy, sums);
     return;
   }
   p.each(launch, [&](std::int64_t first, const ConvShape& part, int slot) {
-    float* own = slots + slot * at.slot;
+    float* own = calls + slot * at.call;
     const float* from = dy + first * p.out_picture;
     if (sums) kernels.linear.column_sums(on_this_thread(), part.n, p.out_pixels, part.out, from, sums + first * part.out);
     conv.backward_data(on_this_thread(), part, from, weight, packed, own + at.gradient, own);

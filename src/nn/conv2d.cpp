@@ -3,6 +3,10 @@
 
 namespace eddy::inline v0_1 {
 
+namespace {
+Tensor value_or_none(const Parameter& parameter) { return parameter.defined() ? parameter.value() : Tensor{}; }
+}  // namespace
+
 Conv2d::Conv2d(const ParameterTree& tree, std::int64_t in, std::int64_t out, const Conv2dLayerOptions& o)
     : options(o.conv) {
   const std::int64_t area = std::int64_t{o.kernel} * o.kernel;
@@ -11,15 +15,15 @@ Conv2d::Conv2d(const ParameterTree& tree, std::int64_t in, std::int64_t out, con
 }
 
 Tensor Conv2d::operator()(const Tensor& x, const Tensor& sample_bias, const Tensor& residual) const {
-  return conv2d(x, weight.value(), bias.defined() ? bias.value() : Tensor{}, options, {}, sample_bias, residual);
+  return conv2d(x, weight.value(), value_or_none(bias), options, {}, sample_bias, residual);
 }
 
 Tensor Conv2d::operator()(const GroupNormed& x, const Tensor& sample_bias, const Tensor& residual) const {
-  return conv2d(x, weight.value(), bias.defined() ? bias.value() : Tensor{}, options, sample_bias, residual);
+  return conv2d(x, weight.value(), value_or_none(bias), options, sample_bias, residual);
 }
 
 Tensor Conv2d::joined(const Tensor& x, const Tensor& x2) const {
-  return conv2d(x, weight.value(), bias.defined() ? bias.value() : Tensor{}, options, x2);
+  return conv2d(x, weight.value(), value_or_none(bias), options, x2);
 }
 
 }  // namespace eddy::inline v0_1

@@ -355,7 +355,7 @@ const std::vector<Row>& op_table() {
     add_conv2d(rows);
     add_resampling(rows);
     add_group_norm(rows);
-  add_conv2d_of_norm(rows);
+    add_conv2d_of_norm(rows);
     add_attention(rows);
     add_dropout(rows);
     add_embeddings(rows);
