@@ -221,6 +221,20 @@ constexpr std::int64_t parts_of(std::int64_t rows, std::int64_t blocks) {
   return most < 1 ? 1 : lower(most, ceil_div(kTasks, blocks));
 }
 
+// c (rows x columns, at distance ld) = the sum, in order, of so many parts of rows x columns, one behind the other.
+inline void sum_parts(const Launch& launch, std::int64_t parts, std::int64_t rows, std::int64_t columns, const Real* of_parts,
+                      Real* c, std::int64_t ld) {
+  parallel(launch, rows, [&](std::int64_t r, int) {
+    for (std::int64_t i = 0; i < columns; i += kWidth) {
+      Vec sum = zero();
+      for (std::int64_t part = 0; part < parts; ++part) {
+        sum += load_up_to(of_parts + (part * rows + r) * columns + i, columns - i);
+      }
+      store_up_to(c + r * ld + i, sum, columns - i);
+    }
+  });
+}
+
 // C (m x n) = A^T B, or C += with `onto`; A (depth x m), B (depth x n): the sum over rows that gradients of weights are.
 // Pieces of kGradDepth rows are summed from zero, then added to C. `tail` is scratch of kGradDepth x kPanel floats, for
 // an n that is no multiple of kPanel.

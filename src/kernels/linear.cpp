@@ -72,16 +72,7 @@ void backward_weight(const Launch& launch, std::int64_t rows, std::int64_t in, s
     product_transposed(m, n, count, dy + first * out + o, out, x + first * in + i, in, c, row,
                        scratch + slot * kGradDepth * kPanel, false);
   });
-  if (cut.parts == 1) return;
-  parallel(launch, out, [&](std::int64_t o, int) {
-    for (std::int64_t i = 0; i < in; i += kWidth) {
-      Vec sum = zero();
-      for (std::int64_t part = 0; part < cut.parts; ++part) {
-        sum += load_up_to(partials + part * cut.size + o * in + i, in - i);
-      }
-      store_up_to(dw + o * ld + i, sum, in - i);
-    }
-  });
+  if (cut.parts > 1) sum_parts(launch, cut.parts, out, in, partials, dw, ld);
 }
 
 // Sums of `rows` rows of kVectors vectors, n floats of them there, in an order that only `rows` fixes: pieces of 64 rows, pieces

@@ -17,8 +17,6 @@ namespace {
 // Floats from one tile to the next where columns are read down the tiles.
 constexpr std::int64_t gradient_row(std::int64_t pad) { return pad < 64 ? pad : odd_lines(pad); }
 
-constexpr std::int64_t kSummed = 4096;  // floats of dw whose parts a tile of work adds
-
 // How the work is cut. All of it depends on the shape alone.
 struct GradientPlan {
   Winograd w;
@@ -137,16 +135,7 @@ void many_tiles(const Launch& launch, const GradientPlan& g, const float* x, con
     }
     untransform_block(g, outs, ins, du, dw_of_parts + part * g.dw_floats());
   });
-  if (g.parts == 1) return;
-  parallel(launch, ceil_div(g.dw_floats(), kSummed), [&](std::int64_t i, int) {
-    const std::int64_t end = lower((i + 1) * kSummed, g.dw_floats());
-    for (std::int64_t at = i * kSummed; at < end; at += kWidth) {
-      const std::int64_t n = end - at;
-      Vec sum = load_up_to(dw_of_parts + at, n);
-      for (std::int64_t part = 1; part < g.parts; ++part) sum += load_up_to(dw_of_parts + part * g.dw_floats() + at, n);
-      store_up_to(dw + at, sum, n);
-    }
-  });
+  if (g.parts > 1) sum_parts(launch, g.parts, w.s.out, w.s.in * 9, dw_of_parts, dw, w.s.in * 9);
 }
 
 void winograd_backward_weight(const Launch& launch, const ConvShape& s, const float* x, const float* dy, float* dw,
